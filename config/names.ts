@@ -1,0 +1,73 @@
+/**
+ * Names on the servers, in one place. They are a contract (docs/architecture.md): runbooks, later stages and the
+ * operator's own scripts rely on them.
+ */
+
+/** Our configuration. Scripts and credentials too: a server's backup of /etc must be enough to understand it. */
+export const configurationDirectory = "/etc/im-suite";
+/** Files that hold a secret, mode 0600 or stricter. */
+export const credentialsDirectory = `${configurationDirectory}/credentials`;
+/** State: data of a created suite, metrics, undo records, create-once secrets. */
+export const stateDirectory = "/var/lib/im-suite";
+/** Scripts that units and operators run. */
+export const programDirectory = `${stateDirectory}/bin`;
+/** Data of a suite that we created: plain directories that Pulumi does not own, so no replace and no destroy can remove them. */
+export const dataDirectory = `${stateDirectory}/data`;
+/** Secrets that are made once and outlive a destroy and a lost Pulumi state: root passwords, the backup key. */
+export const createOnceDirectory = `${stateDirectory}/secrets`;
+/** What was there before us, kept so that a destroy can put it back. */
+export const undoDirectory = `${stateDirectory}/undo`;
+/** Hashes of the files that were written and whose reload succeeded. */
+export const appliedDirectory = `${stateDirectory}/applied`;
+/** Files that node_exporter's textfile collector reads. */
+export const textfileDirectory = `${stateDirectory}/metrics`;
+
+/** The roadmap's name; see the contract. */
+export const healthCheckLog = "/var/log/health-check.log";
+
+/** Containers of an adopted suite, as the roadmap names them. */
+export const adoptedContainers = {
+  mysql: "im-mysql-prod",
+  redis: "im-redis-prod",
+  minio: "im-minio-prod",
+  backend: "im-backend-prod",
+  admin: "im-admin-prod",
+  prometheus: "im-prometheus-prod",
+  grafana: "im-grafana-prod",
+} as const;
+
+/** Containers of a suite that we create. */
+export const createdContainers = {
+  mysql: "im-mysql",
+  redis: "im-redis",
+  minio: "im-minio",
+  backend: "im-backend",
+  admin: "im-admin",
+  prometheus: "im-prometheus",
+  grafana: "im-grafana",
+} as const;
+
+export type SuiteService = keyof typeof adoptedContainers;
+export const suiteServices = Object.keys(adoptedContainers) as SuiteService[];
+
+/** Containers that we add to an adopted or a created suite. */
+export const exporterContainers = {
+  nodeExporter: "im-node-exporter",
+  mysqldExporter: "im-mysqld-exporter",
+  redisExporter: "im-redis-exporter",
+  blackboxExporter: "im-blackbox-exporter",
+} as const;
+
+/** The network of a created suite. */
+export const createdNetwork = "im-suite";
+
+/** MySQL accounts that we create. All begin with im_. */
+export const mysqlAccounts = {
+  exporter: "im_exporter",
+  health: "im_health",
+  /** The application's account in a created suite. */
+  application: "im_app",
+} as const;
+
+/** Label on every container of ours: which stage owns it. */
+export const stageLabel = "im-suite.stage";

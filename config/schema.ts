@@ -1,0 +1,216 @@
+import { isIP } from "node:net";
+import { z } from "zod";
+import { imageKeys } from "./images.ts";
+import { adoptedContainers, type SuiteService, suiteServices } from "./names.ts";
+import { ownPorts, suitePorts } from "./ports.ts";
+
+/**
+ * The whole configuration, strict: a key that nobody reads fails the preview, because a misspelt safety setting that is
+ * silently ignored is worse than none. The keys are those of `Pulumi.<stack>.yaml` without the `im:` prefix.
+ */
+
+const port = z
+  .number({ error: "expected a port number" })
+  .int("expected a whole number")
+  .min(1, "expected a port from 1 to 65535")
+  .max(65535, "expected a port from 1 to 65535");
+
+const address = z.string().refine((value) => isIP(value) !== 0 && !isWildcard(value), {
+  error: "expected the IP address of one server, for example 203.0.113.10",
+});
+
+function isWildcard(value: string): boolean {
+  return value === "0.0.0.0" || value === "::";
+}
+
+/** A name that is safe in a path, a unit and a container name. */
+const containerName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/, "expected a container name");
+
+const absolutePath = z
+  .string()
+  .regex(/^\/[^\0\n]*$/, "expected an absolute path")
+  .refine((value) => !value.split("/").includes(".."), "expected a path without ..");
+
+/** One server as ssh reaches it. Changing any of these re-runs every idempotent script on that server. */
+const server = z.strictObject({
+  address,
+  sshPort: port.default(22),
+  /** The bootstrap, docker over ssh and the units need root; sudo is not used. */
+  user: z.literal("root", { error: "only root is supported" }).default("root"),
+  /** A file on this machine, without a passphrase. `~` is this user's home. */
+  privateKeyFile: z.string().min(1),
+  /** The server's public host key, as `ssh-keyscan` prints it without the address. Pinned for both ssh clients. */
+  hostKey: z
+    .string()
+    .regex(
+      /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+={0,2}$/,
+      'expected a public host key such as "ssh-ed25519 AAAA…" (ssh-keyscan -t ed25519 ADDRESS, checked by another way)',
+    ),
+});
+
+const services = z.enum(suiteServices as [SuiteService, ...SuiteService[]]);
+
+const ports = z
+  .strictObject(
+    Object.fromEntries(Object.entries(suitePorts).map(([name, value]) => [name, port.default(value)])) as {
+      [Name in keyof typeof suitePorts]: z.ZodDefault<typeof port>;
+    },
+  )
+  .prefault({});
+
+const adoptedSuite = z.strictObject({
+  mode: z.literal("adopt"),
+  /** Where the operator's compose file lies. Read, never written. */
+  directory: absolutePath.default("/root/im-suite"),
+  containers: z
+    .strictObject(
+      Object.fromEntries(
+        Object.entries(adoptedContainers).map(([name, value]) => [name, containerName.default(value)]),
+      ) as {
+        [Name in SuiteService]: z.ZodDefault<typeof containerName>;
+      },
+    )
+    .prefault({}),
+  ports,
+  /** Services that this suite does not have. */
+  without: z.array(services).default([]),
+});
+
+const createdSuite = z.strictObject({
+  mode: z.literal("create"),
+  ports,
+  /** Address on which the API and the admin page listen. Databases always listen on 127.0.0.1. */
+  publicAddress: z.union([address, z.literal("0.0.0.0")]).default("0.0.0.0"),
+  /** Services to leave out. */
+  without: z.array(services).default([]),
+  database: z
+    .string()
+    .regex(/^[a-zA-Z][a-zA-Z0-9_]{0,63}$/, "expected a database name")
+    .default("im_suite"),
+  /** Memory limits in MiB. Changing one is applied to the running container; it does not restart it. */
+  memoryMiB: z
+    .strictObject({
+      mysql: z.number().int().min(512).default(2048),
+      redis: z.number().int().min(64).default(512),
+      minio: z.number().int().min(256).default(1024),
+      backend: z.number().int().min(64).default(512),
+      admin: z.number().int().min(32).default(128),
+      prometheus: z.number().int().min(128).default(512),
+      grafana: z.number().int().min(128).default(512),
+    })
+    .prefault({}),
+  /**
+   * Containers whose replacement is allowed in the next `up`. Everything that would replace a data container fails the preview
+   * unless it is named here: a replacement restarts the database.
+   */
+  allowReplace: z.array(z.enum(["mysql", "redis", "minio"])).default([]),
+});
+
+/** Passwords of an adopted suite: any characters. Written with `pulumi config set --secret --path`. */
+const adoptedCredentials = z.strictObject({
+  mysqlRootPassword: z.string().min(1).refine(withoutLineBreak, "a password cannot contain a line break or NUL"),
+  redisPassword: z.string().refine(withoutLineBreak, "a password cannot contain a line break or NUL").default(""),
+  minioAccessKey: z.string().min(3),
+  minioSecretKey: z.string().min(8),
+});
+
+function withoutLineBreak(value: string): boolean {
+  return !/[\r\n\0]/.test(value);
+}
+
+const alias = z.enum(["a", "b", "c"]);
+
+const reference = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?$/,
+    "expected an image reference such as mysql:8.4.6@sha256:…",
+  );
+
+export const configurationSchema = z
+  .strictObject({
+    stage: z.union([z.literal(1), z.literal(2), z.literal(3)], { error: "expected 1, 2 or 3" }),
+    /** The stack below. Read from stage 2 on. Default: organization/im-suite-ha/stage<N-1>. */
+    previousStack: z.string().optional(),
+    servers: z.partialRecord(alias, server),
+    suite: z.discriminatedUnion("mode", [adoptedSuite, createdSuite], {
+      error: 'expected mode: "adopt" (the suite already runs) or "create" (an empty server)',
+    }),
+    adoptedCredentials: adoptedCredentials.optional(),
+    images: z.partialRecord(z.enum(imageKeys as [string, ...string[]]), reference).default({}),
+    /** Mirrors for networks where the defaults are slow or closed. */
+    mirrors: z
+      .strictObject({
+        /** Base address of a Debian or Ubuntu mirror. Used only for our own apt calls; the server's own sources stay. */
+        apt: z.url({ protocol: /^https?$/, error: "expected http://… or https://…" }).optional(),
+        /** Registry mirrors for a Docker Engine that we install. An engine that is already there is never reconfigured. */
+        docker: z.array(z.url({ protocol: /^https?$/, error: "expected http://… or https://…" })).default([]),
+      })
+      .prefault({}),
+    /** Time servers for a server that we bootstrap. Empty: the distribution's own. */
+    timeServers: z.array(z.string().regex(/^[a-zA-Z0-9.:-]+$/, "expected a host name or an address")).default([]),
+    healthCheck: z
+      .strictObject({
+        intervalMinutes: z.number().int().min(1).max(60).default(5),
+        diskUsagePercent: z.number().int().min(1).max(99).default(80),
+      })
+      .prefault({}),
+    monitoring: z
+      .strictObject({
+        /** Where the exporters listen. They give away much of a server: never a public address. */
+        listenAddress: address.default("127.0.0.1"),
+      })
+      .prefault({}),
+    /** Monthly prices in CNY that replace or extend the roadmap's. */
+    costs: z.record(z.string(), z.number().min(0)).default({}),
+  })
+  .check((context) => {
+    const { servers, suite, adoptedCredentials: credentials, stage } = context.value;
+    const issue = (path: (string | number)[], value: unknown, message: string) =>
+      context.issues.push({ code: "custom", path, input: value, message });
+
+    if (servers.a === undefined) issue(["servers", "a"], undefined, "stage 1 needs server a");
+    const seen = new Map<string, string>();
+    for (const [name, one] of Object.entries(servers)) {
+      if (one === undefined) continue;
+      const other = seen.get(one.address);
+      if (other !== undefined) {
+        issue(
+          ["servers", name, "address"],
+          one.address,
+          `server ${other} has the same address: each server needs its own`,
+        );
+      }
+      seen.set(one.address, name);
+    }
+
+    if (suite.mode === "adopt" && credentials === undefined) {
+      issue(
+        ["adoptedCredentials"],
+        undefined,
+        "adopting a suite needs its passwords (npm run configure asks for them)",
+      );
+    }
+    if (suite.mode === "create" && credentials !== undefined) {
+      issue(["adoptedCredentials"], undefined, "a created suite gets generated passwords: remove this key");
+    }
+    const used = new Map<number, string>(Object.entries(ownPorts).map(([name, value]) => [value, `our ${name}`]));
+    for (const [name, value] of Object.entries(suite.ports)) {
+      const other = used.get(value);
+      if (other !== undefined) issue(["suite", "ports", name], value, `port ${value} is already taken by ${other}`);
+      used.set(value, name);
+    }
+    if (suite.mode === "create" && suite.without.includes("mysql")) {
+      issue(["suite", "without"], "mysql", "a suite cannot be created without its database");
+    }
+    if (stage === 1 && context.value.previousStack !== undefined) {
+      issue(["previousStack"], context.value.previousStack, "stage 1 has no stack below it: remove this key");
+    }
+  });
+
+export type Configuration = z.output<typeof configurationSchema>;
+export type ServerConfiguration = z.output<typeof server>;
+export type AdoptedSuite = z.output<typeof adoptedSuite>;
+export type CreatedSuite = z.output<typeof createdSuite>;
+export type AdoptedCredentials = z.output<typeof adoptedCredentials>;
+export type ServerAlias = z.output<typeof alias>;

@@ -1,0 +1,137 @@
+import { createOnceDirectory, dataDirectory, stageLabel, stateDirectory } from "../config/names.ts";
+import type { AdoptedCredentials, Configuration, ServerAlias, ServerConfiguration } from "../config/schema.ts";
+import { OperatorError } from "../lib/errors.ts";
+import { quote, script } from "../lib/shell.ts";
+import { sshScript } from "../lib/ssh.ts";
+import { mysqlInContainer } from "../templates/container-clients.ts";
+import { renderMysqlOptionFile } from "../templates/mysql-option-file.ts";
+import { parseFacts, type ServerFacts } from "./facts.ts";
+
+/** A probe may take this long: a preview must not hang on a sick server. */
+const PROBE_TIMEOUT_SECONDS = 25;
+
+/** Where hosting panels install themselves. A panel rewrites firewalls, Docker and cron behind our back. */
+const panelPaths: Readonly<Record<string, string>> = {
+  "/www/server/panel": "BT (宝塔) / aaPanel",
+  "/usr/local/bin/1pctl": "1Panel",
+  "/usr/local/cpanel": "cPanel",
+  "/usr/local/psa": "Plesk",
+  "/usr/local/directadmin": "DirectAdmin",
+  "/usr/local/CyberCP": "CyberPanel",
+  "/usr/local/hestia": "HestiaCP",
+  "/usr/local/vesta": "VestaCP",
+  "/usr/local/ispconfig": "ISPConfig",
+};
+
+export interface ProbeOptions {
+  /** Also ask the adopted suite's MySQL. */
+  readonly mysql?: { readonly container: string; readonly credentials: AdoptedCredentials };
+  /** Further lines for the same session: `doctor` adds its own questions. */
+  readonly extra?: readonly string[];
+}
+
+export interface ProbeResult {
+  readonly facts: ServerFacts;
+  /** The raw lines, for who added questions. */
+  readonly output: string;
+}
+
+/** Looks at one server in a single bounded ssh session. Changes nothing there. */
+export async function probe(
+  server: ServerConfiguration,
+  configPath: string,
+  options: ProbeOptions = {},
+): Promise<ProbeResult> {
+  const before = Date.now() / 1000;
+  const result = await sshScript(server, renderProbe(options), configPath, { timeoutSeconds: PROBE_TIMEOUT_SECONDS });
+  const after = Date.now() / 1000;
+  if (result.exitCode !== 0) {
+    throw new OperatorError(
+      `${configPath}: looking at ${server.address} failed (exit code ${result.exitCode}): ${result.stderr.trim().split("\n").at(-1)}`,
+    );
+  }
+  return { facts: parseFacts(result.stdout, { before, after }), output: result.stdout };
+}
+
+/** Probes every server of the configuration side by side. */
+export async function probeServers(configuration: Configuration): Promise<Partial<Record<ServerAlias, ServerFacts>>> {
+  const entries = Object.entries(configuration.servers) as [ServerAlias, ServerConfiguration][];
+  const probed = await Promise.all(
+    entries.map(async ([alias, server]) => {
+      const { facts } = await probe(server, `im:servers.${alias}`, probeOptionsFor(configuration, alias));
+      return [alias, facts] as const;
+    }),
+  );
+  return Object.fromEntries(probed);
+}
+
+/** What to ask beside the general facts: server a's MySQL when its suite is adopted. */
+export function probeOptionsFor(configuration: Configuration, alias: ServerAlias): ProbeOptions {
+  const { suite, adoptedCredentials } = configuration;
+  if (alias !== "a" || suite.mode !== "adopt" || adoptedCredentials === undefined) return {};
+  return { mysql: { container: suite.containers.mysql, credentials: adoptedCredentials } };
+}
+
+const containerFormat = [
+  "{{.Id}}",
+  "{{.Name}}",
+  "{{.Config.Image}}",
+  "{{.Image}}",
+  "{{.State.Status}}",
+  "{{.State.StartedAt}}",
+  "{{.RestartCount}}",
+  "{{.HostConfig.RestartPolicy.Name}}",
+  "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}},{{end}}",
+  `{{index .Config.Labels "${stageLabel}"}}`,
+].join("|");
+
+const mysqlQuestion = `SELECT CONCAT_WS('|', @@version, @@log_bin, @@gtid_mode, @@server_id, @@innodb_page_size, @@binlog_format,
+  (SELECT CEIL(COALESCE(SUM(data_length + index_length), 0) / 1048576) FROM information_schema.tables));`;
+
+/** The probe's script. It travels on ssh's stdin, so the credentials in it are in no process list. */
+export function renderProbe(options: ProbeOptions = {}): string {
+  return script(
+    'fact() { printf "%s\\t%s\\n" "$1" "$2"; }',
+    'fact clock "$(date +%s.%N)"',
+    'fact uid "$(id -u)"',
+    '( . /etc/os-release; fact system.id "${ID:-}"; fact system.version "${VERSION_ID:-}"; fact system.name "${PRETTY_NAME:-}" ) 2>/dev/null || :',
+    'fact system.architecture "$(uname -m)"',
+    'awk \'/^MemTotal:/ {printf "memory.total\\t%d\\n", $2/1024} /^MemAvailable:/ {printf "memory.available\\t%d\\n", $2/1024}\' /proc/meminfo',
+    "disk() {",
+    '  path=$2; while [ ! -e "$path" ]; do path=$(dirname -- "$path"); done',
+    '  timeout 5 df -Pm -- "$path" | awk -v name="disk.$1" \'NR==2 {printf "%s.total\\t%d\\n%s.available\\t%d\\n", name, $2, name, $4}\'',
+    "}",
+    "disk root /",
+    `disk state ${quote(stateDirectory)}`,
+    'version=""',
+    'if command -v docker >/dev/null 2>&1; then version=$(timeout 10 docker version --format "{{.Server.Version}}" 2>/dev/null) || version=""; fi',
+    'fact docker "$version"',
+    'if [ -n "$version" ]; then',
+    "  mapfile -t ids < <(timeout 10 docker ps --all --quiet --no-trunc)",
+    '  if [ "${#ids[@]}" -gt 0 ]; then',
+    `    timeout 10 docker inspect --format ${quote(containerFormat)} "\${ids[@]}" | sed 's/^/container\\t/'`,
+    "  fi",
+    "fi",
+    "if command -v ss >/dev/null 2>&1; then timeout 5 ss -Hltnp | sed 's/^/listener\\t/'; fi",
+    ...Object.entries(panelPaths).map(([path, name]) => `if [ -e ${quote(path)} ]; then fact panel ${quote(name)}; fi`),
+    `for file in ${quote(createOnceDirectory)}/*; do if [ -f "$file" ]; then fact create-once "$(basename -- "$file")"; fi; done`,
+    `for directory in ${quote(dataDirectory)}/*; do if [ -d "$directory" ] && [ -n "$(ls -A -- "$directory")" ]; then fact data "$(basename -- "$directory")"; fi; done`,
+    ...(options.mysql === undefined ? [] : mysqlLines(options.mysql)),
+    ...(options.extra ?? []),
+  );
+}
+
+function mysqlLines({ container, credentials }: NonNullable<ProbeOptions["mysql"]>): string[] {
+  const optionFile = renderMysqlOptionFile({ user: "root", password: credentials.mysqlRootPassword });
+  return [
+    mysqlInContainer,
+    `if [ -n "$version" ] && [ "$(docker inspect --format '{{.State.Running}}' ${quote(container)} 2>/dev/null)" = true ]; then`,
+    // Process substitution is a pipe: the option file touches no disk of the server.
+    `  if answer=$(mysql_in_container ${quote(container)} <(printf '%s' ${quote(optionFile)}) <<<${quote(mysqlQuestion)} 2>&1); then`,
+    '    fact mysql "$answer"',
+    "  else",
+    '    fact mysql.error "$(printf "%s" "$answer" | tail -n 1)"',
+    "  fi",
+    "fi",
+  ];
+}

@@ -1,0 +1,102 @@
+import { commandLine, quote, script } from "../lib/shell.ts";
+
+export interface BootstrapOptions {
+  /** Install Docker, chrony and tools when they are missing. False on an adopted server, where Docker must already run. */
+  readonly installDocker: boolean;
+  /** Base address of an apt mirror, for our own calls only. */
+  readonly aptMirror: string | undefined;
+  /** Registry mirrors, written to daemon.json only when we installed Docker and there is no daemon.json. */
+  readonly registryMirrors: readonly string[];
+  /** Time servers for chrony, when we installed it. */
+  readonly timeServers: readonly string[];
+}
+
+/**
+ * Brings a server to what our scripts need. Idempotent, and a second run costs well under a second: each part looks first.
+ */
+export function renderBootstrap(options: BootstrapOptions): string {
+  return script(
+    'if [ "$(id -u)" -ne 0 ]; then echo "not root" >&2; exit 1; fi',
+    ...renderAptFunctions(options.aptMirror),
+    "missing=()",
+    ...Object.entries(tools).map(
+      ([command, packageName]) => `command -v ${quote(command)} >/dev/null 2>&1 || missing+=(${quote(packageName)})`,
+    ),
+    ...(options.installDocker
+      ? [
+          "install_docker=false",
+          "if ! command -v dockerd >/dev/null 2>&1; then missing+=(docker.io iptables); install_docker=true; fi",
+          "command -v chronyd >/dev/null 2>&1 || missing+=(chrony)",
+          ...daemonJson(options.registryMirrors),
+        ]
+      : []),
+    'if [ "${#missing[@]}" -gt 0 ]; then install_packages "${missing[@]}"; fi',
+    ...(options.installDocker ? ["timeout 60 systemctl enable --now docker >&2", ...chrony(options.timeServers)] : []),
+  );
+}
+
+/** Commands that our scripts use, with the Debian and Ubuntu package that brings each. */
+const tools: Readonly<Record<string, string>> = {
+  curl: "curl",
+  logrotate: "logrotate",
+  ss: "iproute2",
+  flock: "util-linux",
+};
+
+/** `install_packages`: apt that waits for another apt, never asks, and reports its last lines when it fails. */
+function renderAptFunctions(mirror: string | undefined): string[] {
+  const mirrorOptions =
+    mirror === undefined
+      ? []
+      : [
+          // A source list of our own for this call: the server's own sources stay as they are.
+          "sources=$(mktemp)",
+          `( . /etc/os-release; printf 'deb %s %s main\\n' ${quote(mirror)} "$VERSION_CODENAME" >"$sources" )`,
+          'apt_options+=(-o "Dir::Etc::sourcelist=$sources" -o Dir::Etc::sourceparts=/dev/null)',
+        ];
+  return [
+    "install_packages() {",
+    "  local apt_options=(-qq -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0)",
+    ...mirrorOptions.map((line) => `  ${line}`),
+    "  local log; log=$(mktemp)",
+    '  if ! { timeout 300 apt-get "${apt_options[@]}" update && timeout 600 apt-get "${apt_options[@]}" install --yes --no-install-recommends "$@"; } >"$log" 2>&1; then',
+    '    echo "apt-get could not install $*:" >&2; tail -n 5 "$log" >&2; rm -f -- "$log"; return 1',
+    "  fi",
+    '  rm -f -- "$log"',
+    "}",
+  ];
+}
+
+function daemonJson(mirrors: readonly string[]): string[] {
+  const content = { "live-restore": true, ...(mirrors.length === 0 ? {} : { "registry-mirrors": mirrors }) };
+  return [
+    // live-restore: a restart of the daemon (an apt upgrade) must not stop the databases.
+    'if "$install_docker" && [ ! -e /etc/docker/daemon.json ]; then',
+    "  mkdir -p -m 0755 /etc/docker",
+    `  printf '%s\\n' ${quote(JSON.stringify(content, null, 2))} >/etc/docker/daemon.json`,
+    "  chmod 0644 /etc/docker/daemon.json",
+    "fi",
+  ];
+}
+
+function chrony(timeServers: readonly string[]): string[] {
+  if (timeServers.length === 0) return [];
+  const content = timeServers.map((server) => `server ${server} iburst`).join("\n");
+  return [
+    "mkdir -p -m 0755 /etc/chrony/sources.d",
+    `printf '%s\\n' ${quote(content)} >/etc/chrony/sources.d/im-suite.sources`,
+    "chmod 0644 /etc/chrony/sources.d/im-suite.sources",
+    "timeout 30 chronyc reload sources >&2 || timeout 30 systemctl restart chrony >&2",
+  ];
+}
+
+/** Waits until the Docker Engine answers. Small and stable on purpose; see Host. */
+export function renderDockerReady(): string {
+  return script(
+    "deadline=$((SECONDS + 60))",
+    `until ${commandLine(["timeout", "10", "docker", "version", "--format", "{{.Server.Version}}"])} >/dev/null 2>&1; do`,
+    '  if [ "$SECONDS" -ge "$deadline" ]; then echo "the Docker Engine does not answer: systemctl status docker" >&2; exit 1; fi',
+    "  sleep 1",
+    "done",
+  );
+}
