@@ -1,3 +1,5 @@
+import { OperatorError } from "../lib/errors.ts";
+
 /**
  * Every container image of the project, in one place. `im:images` in the stack's config replaces any of them by key:
  * with a mirror's name, with a digest of the operator's own registry, or (in the lab) with the local registry's.
@@ -25,3 +27,17 @@ export const operatorImages = ["backend", "admin"] as const;
 export type ImageKey = keyof typeof defaultImages | (typeof operatorImages)[number];
 
 export const imageKeys: readonly ImageKey[] = [...(Object.keys(defaultImages) as ImageKey[]), ...operatorImages];
+
+/**
+ * The reference of one image: the operator's own, else the default.
+ * @throws OperatorError for an image that only the operator can name.
+ */
+export function imageReference(own: Readonly<Partial<Record<string, string>>>, key: ImageKey): string {
+  const reference = own[key] ?? (defaultImages as Partial<Record<ImageKey, string>>)[key];
+  if (reference === undefined) {
+    throw new OperatorError(
+      `im:images.${key} is missing: expected the image of your ${key}, for example registry.example.com/im-${key}:1.0`,
+    );
+  }
+  return reference;
+}

@@ -74,11 +74,14 @@ export function renderHostFileDelete(file: Pick<HostFileScript, "path" | "reload
   );
 }
 
-/** Makes the missing directories of a path one by one, so that each gets the mode, and touches none that exists. */
+/** Makes the missing directories of a path: parents readable by all, the last with the given mode. Touches none that exists. */
 function makeDirectories(directory: string, mode: string): string[] {
   const parts = directory.split("/").filter((part) => part !== "");
-  const paths = parts.map((_, index) => `/${parts.slice(0, index + 1).join("/")}`);
+  const parents = parts.slice(0, -1).map((_, index) => `/${parts.slice(0, index + 1).join("/")}`);
   return [
-    `for directory in ${commandLine(paths)}; do [ -d "$directory" ] || mkdir -m ${quote(mode)} -- "$directory"; done`,
+    ...(parents.length === 0
+      ? []
+      : [`for parent in ${commandLine(parents)}; do [ -d "$parent" ] || mkdir -m 0755 -- "$parent"; done`]),
+    `[ -d ${quote(directory)} ] || mkdir -m ${quote(mode)} -- ${quote(directory)}`,
   ];
 }

@@ -9,13 +9,15 @@ export interface HostFileArgs {
   readonly host: Host;
   /** Absolute path. Changing it removes the old file and writes the new one. */
   readonly path: string;
-  /** Travels on stdin. A secret Output stays secret; anything else is readable in the preview's diff. */
+  /** Travels on stdin. Readable in the preview's diff unless `secret`. */
   readonly content: pulumi.Input<string>;
-  /** Octal, default 0644; 0600 for anything secret. */
+  /** The content is marked secret, the default mode becomes 0600, and the inventory keeps no hash of it. */
+  readonly secret?: boolean;
+  /** Octal. Default 0644, or 0600 when secret. */
   readonly mode?: `0${string}`;
   /** user:group, by name or number. Default root:root. */
   readonly owner?: string;
-  /** Octal mode of the directories that are missing. Default 0755. */
+  /** Octal mode of the file's directory when it is missing; its missing parents get 0755. Default 0755. */
   readonly directoryMode?: `0${string}`;
   /** Command that gets the candidate's path appended; a non-zero exit leaves the old file in place and fails the `up`. */
   readonly validate?: readonly string[];
@@ -29,14 +31,15 @@ export interface HostFileArgs {
  */
 export class HostFile extends pulumi.ComponentResource {
   readonly path: string;
-  /** SHA-256 of the content: for `rerunWhen` and the inventory. Not secret, so only for content that cannot be guessed. */
+  /** SHA-256 of the content, known after it was written: for `rerunWhen` and config hashes. Secret when the content is. */
   readonly sha256: pulumi.Output<string>;
   readonly mode: string;
 
   constructor(name: string, args: HostFileArgs, opts?: pulumi.ComponentResourceOptions) {
     super("im:host:HostFile", name, {}, opts);
     this.path = args.path;
-    this.mode = args.mode ?? "0644";
+    this.mode = args.mode ?? (args.secret ? "0600" : "0644");
+    const content = args.secret ? pulumi.secret(args.content) : pulumi.output(args.content);
     const file = {
       path: args.path,
       mode: this.mode,
@@ -51,7 +54,7 @@ export class HostFile extends pulumi.ComponentResource {
         connection: args.host.connection,
         create: remoteCommand(renderHostFileCreate(file), 180),
         delete: remoteCommand(renderHostFileDelete(file), 180),
-        stdin: args.content,
+        stdin: content,
         // A new path is a replacement: the old path's delete must run with the old text, before the new file exists.
         triggers: [args.path],
         addPreviousOutputInEnv: false,
@@ -59,11 +62,11 @@ export class HostFile extends pulumi.ComponentResource {
       },
       { parent: this, deleteBeforeReplace: true, dependsOn: args.host.bootstrapped },
     );
-    this.sha256 = pulumi.all([args.content, command.id]).apply(([content]) => sha256(content));
+    this.sha256 = pulumi.all([content, command.id]).apply(([text]) => sha256(text));
     args.host.inventory.addFile({
       path: this.path,
       mode: this.mode,
-      sha256: pulumi.unsecret(pulumi.output(args.content).apply(sha256)),
+      ...(args.secret ? {} : { sha256: content.apply(sha256) }),
     });
     this.registerOutputs({});
   }

@@ -27,7 +27,7 @@ export class HostScript extends pulumi.ComponentResource {
     const timeoutSeconds = args.timeoutSeconds ?? 120;
     // A changed comment is a changed input, so `create` runs again in place; `triggers` would replace, which runs `delete`.
     const create = pulumi
-      .all([args.create, pulumi.all(args.rerunWhen ?? [])])
+      .all([args.create, pulumi.all([...(args.rerunWhen ?? [])])])
       .apply(([text, values]) =>
         remoteCommand(values.length === 0 ? text : `${text}# runs again when: ${values.join(" ")}\n`, timeoutSeconds),
       );

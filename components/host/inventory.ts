@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/** A file as `doctor` looks for it. The hash is of the whole content; generated secrets cannot be guessed from it. */
+/** A file as `doctor` looks for it. Without a hash for a secret file: a weak password could be guessed from one. */
 export interface InventoryFile {
   readonly path: string;
   readonly mode: string;
-  readonly sha256: pulumi.Input<string>;
+  readonly sha256?: pulumi.Input<string>;
 }
 
 /**

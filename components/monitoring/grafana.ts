@@ -1,0 +1,86 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { configurationDirectory, createdContainers } from "../../config/names.ts";
+import { CreateOnceSecret } from "../host/create-once-secret.ts";
+import { DataDirectory } from "../host/data-directory.ts";
+import { HealthGate } from "../host/health-gate.ts";
+import type { Host } from "../host/host.ts";
+import { HostFile } from "../host/host-file.ts";
+import { ManagedContainer } from "../host/managed-container.ts";
+
+export interface GrafanaArgs {
+  readonly host: Host;
+  readonly stage: number;
+  readonly image: string;
+  readonly listenAddress: string;
+  readonly port: number;
+  readonly memoryMiB: number;
+}
+
+/** The Grafana of a created suite: on the loopback, reached through an ssh tunnel; no public listener without TLS. */
+export class Grafana extends pulumi.ComponentResource {
+  readonly adminPassword: pulumi.Output<string>;
+
+  constructor(name: string, args: GrafanaArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("im:monitoring:Grafana", name, {}, opts);
+    const { host } = args;
+    const candidate = new random.RandomPassword(`${name}-candidate`, { length: 32, special: false }, { parent: this });
+    const password = new CreateOnceSecret(
+      `${name}-password`,
+      { host, fileName: "grafana-admin-password", candidate: candidate.result },
+      { parent: this },
+    );
+    this.adminPassword = password.value;
+    const directory = `${configurationDirectory}/grafana-secrets`;
+    const file = new HostFile(
+      `${name}-password-file`,
+      {
+        host,
+        path: `${directory}/admin-password`,
+        content: password.value,
+        secret: true,
+        mode: "0400",
+        owner: "472:0",
+      },
+      { parent: this },
+    );
+    const data = new DataDirectory(`${name}-data`, { host, service: "grafana", owner: "472:0" }, { parent: this });
+    const container = new ManagedContainer(
+      name,
+      {
+        host,
+        containerName: createdContainers.grafana,
+        image: args.image,
+        stage: args.stage,
+        network: "host",
+        environment: {
+          GF_SECURITY_ADMIN_PASSWORD__FILE: "/run/im-suite/admin-password",
+          GF_SERVER_HTTP_ADDR: args.listenAddress,
+          GF_SERVER_HTTP_PORT: String(args.port),
+          GF_ANALYTICS_REPORTING_ENABLED: "false",
+          GF_ANALYTICS_CHECK_FOR_UPDATES: "false",
+        },
+        mounts: [
+          { source: directory, target: "/run/im-suite", readOnly: true },
+          { source: data.path, target: "/var/lib/grafana", readOnly: false },
+        ],
+        memoryMiB: args.memoryMiB,
+        stopGraceSeconds: 15,
+        configurationHashes: [file.sha256],
+      },
+      { parent: this, dependsOn: [file, data] },
+    );
+    new HealthGate(
+      `${name}-answers`,
+      {
+        host,
+        what: createdContainers.grafana,
+        check: `curl --silent --fail --max-time 5 --output /dev/null http://${args.listenAddress}:${args.port}/api/health`,
+        timeoutSeconds: 120,
+        triggers: [container.containerId],
+      },
+      { parent: this, dependsOn: container },
+    );
+    this.registerOutputs({});
+  }
+}

@@ -1,0 +1,114 @@
+import * as pulumi from "@pulumi/pulumi";
+import { configurationDirectory, createdContainers } from "../../config/names.ts";
+import { ownPorts } from "../../config/ports.ts";
+import { quote, script } from "../../lib/shell.ts";
+import { renderPrometheusConfig } from "../../templates/prometheus.ts";
+import { DataDirectory } from "../host/data-directory.ts";
+import { HealthGate } from "../host/health-gate.ts";
+import type { Host } from "../host/host.ts";
+import { HostFile } from "../host/host-file.ts";
+import { HostScript } from "../host/host-script.ts";
+import { ManagedContainer } from "../host/managed-container.ts";
+
+export interface PrometheusArgs {
+  readonly host: Host;
+  readonly stage: number;
+  readonly image: string;
+  readonly listenAddress: string;
+  readonly port: number;
+  readonly memoryMiB: number;
+  readonly serverAlias: string;
+}
+
+/**
+ * The Prometheus of a created suite, in the server's network, so that it reaches the exporters on the loopback. Its
+ * configuration is reloaded, never the reason for a replace; later stages add files to targets.d and rules.d.
+ */
+export class Prometheus extends pulumi.ComponentResource {
+  constructor(name: string, args: PrometheusArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("im:monitoring:Prometheus", name, {}, opts);
+    const { host } = args;
+    const directory = `${configurationDirectory}/prometheus`;
+    const listen = `${args.listenAddress}:${args.port}`;
+    const folders = new HostScript(
+      `${name}-folders`,
+      {
+        host,
+        create: script(
+          `mkdir -p -m 0755 -- ${quote(configurationDirectory)} ${quote(directory)} ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)}`,
+        ),
+        delete: script(
+          `rmdir --ignore-fail-on-non-empty -- ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)} ${quote(directory)} 2>/dev/null || :`,
+        ),
+      },
+      { parent: this },
+    );
+    const exporter = (key: "nodeExporter" | "mysqldExporter" | "redisExporter") =>
+      `${args.listenAddress}:${ownPorts[key]}`;
+    const configuration = new HostFile(
+      `${name}-configuration`,
+      {
+        host,
+        path: `${directory}/prometheus.yml`,
+        content: renderPrometheusConfig({
+          server: args.serverAlias,
+          jobs: [
+            { name: "prometheus", targets: [listen] },
+            { name: "node", targets: [exporter("nodeExporter")] },
+            { name: "mysql", targets: [exporter("mysqldExporter")] },
+            { name: "redis", targets: [exporter("redisExporter")] },
+          ],
+        }),
+        // A running Prometheus checks and reloads; before the first start there is nobody to tell.
+        reload: [
+          "bash",
+          "-c",
+          `if docker inspect ${createdContainers.prometheus} >/dev/null 2>&1; then curl --silent --fail --max-time 20 --request POST http://${listen}/-/reload; fi`,
+        ],
+      },
+      { parent: this, dependsOn: folders },
+    );
+    const data = new DataDirectory(
+      `${name}-data`,
+      { host, service: "prometheus", owner: "65534:65534" },
+      { parent: this },
+    );
+    const container = new ManagedContainer(
+      name,
+      {
+        host,
+        containerName: createdContainers.prometheus,
+        image: args.image,
+        stage: args.stage,
+        network: "host",
+        user: "65534:65534",
+        command: [
+          "--config.file=/etc/prometheus/prometheus.yml",
+          "--storage.tsdb.path=/prometheus",
+          "--storage.tsdb.retention.time=15d",
+          "--web.enable-lifecycle",
+          `--web.listen-address=${listen}`,
+        ],
+        mounts: [
+          { source: directory, target: "/etc/prometheus", readOnly: true },
+          { source: data.path, target: "/prometheus", readOnly: false },
+        ],
+        memoryMiB: args.memoryMiB,
+        stopGraceSeconds: 30,
+      },
+      { parent: this, dependsOn: [configuration, data] },
+    );
+    new HealthGate(
+      `${name}-answers`,
+      {
+        host,
+        what: createdContainers.prometheus,
+        check: `curl --silent --fail --max-time 5 --output /dev/null http://${listen}/-/ready`,
+        timeoutSeconds: 90,
+        triggers: [container.containerId],
+      },
+      { parent: this, dependsOn: container },
+    );
+    this.registerOutputs({});
+  }
+}

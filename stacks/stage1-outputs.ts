@@ -1,0 +1,101 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { SuiteEndpoints } from "../components/app/suite-endpoints.ts";
+import type { Host } from "../components/host/host.ts";
+import type { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
+import { type MonthlyCost, monthlyCost } from "../config/costs.ts";
+import { healthCheckLog } from "../config/names.ts";
+import { ownPorts } from "../config/ports.ts";
+import type { Configuration, ServerConfiguration } from "../config/schema.ts";
+import type { SuiteCredentials } from "./stage1.ts";
+import { version } from "./version.ts";
+
+/** The outputs that every stage has; a contract, see docs/architecture.md. */
+export interface StackOutputs {
+  readonly servers: Readonly<Record<string, string>>;
+  readonly endpoints: Readonly<Record<string, string>>;
+  readonly credentials: pulumi.Output<unknown>;
+  /** From stage 2 on. */
+  readonly virtualIp: string | null;
+  readonly monthlyCost: MonthlyCost;
+  readonly nextSteps: readonly string[];
+  /** What `doctor` looks for on each server. */
+  readonly inventory: Readonly<Record<string, pulumi.Output<unknown>>>;
+  readonly version: string;
+}
+
+export interface Stage1OutputsArgs {
+  readonly configuration: Configuration;
+  readonly server: ServerConfiguration;
+  readonly host: Host;
+  readonly endpoints: SuiteEndpoints;
+  readonly credentials: SuiteCredentials;
+  readonly accounts: MysqlAccounts;
+}
+
+export function stage1Outputs(args: Stage1OutputsArgs): StackOutputs {
+  const { configuration, server, host, credentials, accounts } = args;
+  return {
+    servers: { a: server.address },
+    endpoints: publicEndpoints(configuration, server.address, args.endpoints),
+    credentials: pulumi.secret({
+      mysql: {
+        root: credentials.mysqlRootPassword,
+        ...(credentials.mysqlApplicationPassword === undefined
+          ? {}
+          : { application: credentials.mysqlApplicationPassword }),
+        exporter: accounts.exporterPassword,
+        health: accounts.healthPassword,
+      },
+      redis: { password: credentials.redisPassword },
+      minio: { accessKey: credentials.minioAccessKey, secretKey: credentials.minioSecretKey },
+      ...(credentials.grafanaAdminPassword === undefined
+        ? {}
+        : { grafana: { admin: credentials.grafanaAdminPassword } }),
+    }),
+    virtualIp: null,
+    monthlyCost: monthlyCost(1, configuration.costs),
+    nextSteps: nextSteps(configuration, server),
+    inventory: { a: host.inventory.toOutput() },
+    version,
+  };
+}
+
+/** Addresses as the operator types them. What listens on the loopback says so by its address. */
+function publicEndpoints(
+  configuration: Configuration,
+  address: string,
+  endpoints: SuiteEndpoints,
+): Record<string, string> {
+  const listen = configuration.monitoring.listenAddress;
+  const isPublic = (service: string) =>
+    configuration.suite.mode === "adopt" || service === "backend" || service === "admin";
+  const http = new Set(["backend", "admin", "minio", "prometheus", "grafana"]);
+  const suite = Object.entries(endpoints).map(([service, endpoint]) => {
+    const at = `${isPublic(service) ? address : "127.0.0.1"}:${endpoint?.port}`;
+    return [service, http.has(service) ? `http://${at}` : at] as const;
+  });
+  return {
+    ...Object.fromEntries(suite),
+    nodeExporter: `http://${listen}:${ownPorts.nodeExporter}/metrics`,
+    mysqldExporter: `http://${listen}:${ownPorts.mysqldExporter}/metrics`,
+    redisExporter: `http://${listen}:${ownPorts.redisExporter}/metrics`,
+    blackboxExporter: `http://${listen}:${ownPorts.blackboxExporter}/metrics`,
+  };
+}
+
+function nextSteps(configuration: Configuration, server: ServerConfiguration): string[] {
+  const { suite } = configuration;
+  return [
+    `Look at the health check: ssh root@${server.address} tail -n 20 ${healthCheckLog}`,
+    ...(suite.mode === "adopt"
+      ? [
+          "Passwords that were published in the roadmap (Replication_Pass_2024!, ZhRedis2024SecurePass!@#) are known to everybody: change them if your suite uses them.",
+          `The adopted suite publishes its databases as its own compose file says: check ${suite.directory}/docker-compose.yml and your firewall for ports ${suite.ports.mysql}, ${suite.ports.redis} and ${suite.ports.minio}.`,
+        ]
+      : [
+          "Keep the credentials elsewhere too: pulumi stack output credentials --show-secrets",
+          "The databases listen on 127.0.0.1 of the server; reach them through ssh -L.",
+        ]),
+    "Compare with what was put on the server at any time: npm run doctor -- -s stage1",
+  ];
+}

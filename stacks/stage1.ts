@@ -1,0 +1,116 @@
+import * as pulumi from "@pulumi/pulumi";
+import { adoptedEndpoints } from "../components/app/adopted-suite.ts";
+import { CreatedSuite, createdEndpoints } from "../components/app/created-suite.ts";
+import type { SuiteEndpoints } from "../components/app/suite-endpoints.ts";
+import { HealthCheck } from "../components/health-check/health-check.ts";
+import { Host } from "../components/host/host.ts";
+import { Exporters } from "../components/monitoring/exporters.ts";
+import { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
+import { MysqlRootLogin } from "../components/mysql/mysql-root-login.ts";
+import { imageReference } from "../config/images.ts";
+import type { AdoptedCredentials, Configuration, ServerConfiguration } from "../config/schema.ts";
+import { type StackOutputs, stage1Outputs } from "./stage1-outputs.ts";
+
+/** Stage 1: server a, with the suite adopted as it runs or created, watched by a health check and exporters. */
+export function stage1(configuration: Configuration): StackOutputs {
+  const { suite } = configuration;
+  const server = configuration.servers.a as ServerConfiguration;
+  const stage = 1;
+  const image = (key: Parameters<typeof imageReference>[1]) => imageReference(configuration.images, key);
+  const listenAddress = configuration.monitoring.listenAddress;
+
+  const host = new Host("a", {
+    server,
+    configPath: "im:servers.a",
+    bootstrap: {
+      installDocker: suite.mode === "create",
+      aptMirror: configuration.mirrors.apt,
+      registryMirrors: configuration.mirrors.docker,
+      timeServers: configuration.timeServers,
+    },
+  });
+
+  const created =
+    suite.mode === "create"
+      ? new CreatedSuite("a-suite", { host, stage, serverAlias: "a", suite, image, listenAddress })
+      : undefined;
+  const endpoints: SuiteEndpoints = suite.mode === "create" ? createdEndpoints(suite) : adoptedEndpoints(suite);
+  const credentials = suiteCredentials(created, configuration.adoptedCredentials);
+  const afterSuite = created === undefined ? {} : { dependsOn: created };
+
+  const rootLogin = new MysqlRootLogin(
+    "a-mysql-root-login",
+    { host, password: credentials.mysqlRootPassword },
+    afterSuite,
+  );
+  const accounts = new MysqlAccounts(
+    "a-mysql-monitoring",
+    {
+      host,
+      container: endpoints.mysql?.container ?? "",
+      rootOptionFile: rootLogin.optionFile,
+      ...(created === undefined ? {} : { rerunWhen: [created.mysql.containerId] }),
+    },
+    afterSuite,
+  );
+  new Exporters(
+    "a-exporters",
+    {
+      host,
+      stage,
+      suite: endpoints,
+      image,
+      listenAddress,
+      mysqlPassword: accounts.exporterPassword,
+      redisPassword: credentials.redisPassword,
+    },
+    afterSuite,
+  );
+  new HealthCheck(
+    "a-health-check",
+    {
+      host,
+      suite: endpoints,
+      mysqlPassword: accounts.healthPassword,
+      redisPassword: credentials.redisPassword,
+      ...configuration.healthCheck,
+    },
+    afterSuite,
+  );
+
+  return stage1Outputs({ configuration, server, host, endpoints, credentials, accounts });
+}
+
+/** The suite's own passwords: generated for a created suite, from config for an adopted one. */
+export interface SuiteCredentials {
+  readonly mysqlRootPassword: pulumi.Output<string>;
+  readonly redisPassword: pulumi.Output<string>;
+  readonly minioAccessKey: pulumi.Output<string>;
+  readonly minioSecretKey: pulumi.Output<string>;
+  readonly mysqlApplicationPassword?: pulumi.Output<string>;
+  readonly grafanaAdminPassword?: pulumi.Output<string>;
+}
+
+function suiteCredentials(
+  created: CreatedSuite | undefined,
+  adopted: AdoptedCredentials | undefined,
+): SuiteCredentials {
+  if (created !== undefined) {
+    return {
+      mysqlRootPassword: created.mysql.rootPassword,
+      mysqlApplicationPassword: created.mysql.applicationPassword,
+      redisPassword: created.redis?.password ?? pulumi.secret(""),
+      minioAccessKey: pulumi.output(created.minio?.accessKey ?? ""),
+      minioSecretKey: created.minio?.secretKey ?? pulumi.secret(""),
+      ...(created.grafana === undefined ? {} : { grafanaAdminPassword: created.grafana.adminPassword }),
+    };
+  }
+  // The schema requires them in this mode. Nested secrets of the config come as plain text: marked here, at once.
+  const given = adopted as AdoptedCredentials;
+  return {
+    mysqlRootPassword: pulumi.secret(given.mysqlRootPassword),
+    redisPassword: pulumi.secret(given.redisPassword),
+    minioAccessKey: pulumi.secret(given.minioAccessKey),
+    minioSecretKey: pulumi.secret(given.minioSecretKey),
+  };
+}
