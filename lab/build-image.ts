@@ -4,7 +4,7 @@ import { OperatorError } from "../lib/errors.ts";
 import { shortHash } from "../lib/hash.ts";
 import { cacheDirectory, repositoryRoot } from "../lib/paths.ts";
 import { run, runChecked } from "../lib/process.ts";
-import { type Step, step } from "../lib/progress.ts";
+import { step } from "../lib/progress.ts";
 import { labLabel } from "./addresses.ts";
 import { docker, dockerQuery, imageExists, installPackages, labLog, onPath } from "./docker.ts";
 import { type MachineApt, readMachineApt, serverRelease } from "./machine-apt.ts";

@@ -1,11 +1,11 @@
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { OperatorError } from "../lib/errors.ts";
 import { cacheDirectory } from "../lib/paths.ts";
 import { type RunResult, run } from "../lib/process.ts";
 import { elapsed, type Step, step } from "../lib/progress.ts";
-import { quote, remoteCommand, script } from "../lib/shell.ts";
+import { remoteCommand, script } from "../lib/shell.ts";
 import { type SshServer, sshOptions } from "../lib/ssh.ts";
 import {
   type LabAlias,
