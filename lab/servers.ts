@@ -240,17 +240,24 @@ export async function labDown(): Promise<void> {
   });
 }
 
-/** Throws the servers and their data away. Images, keys and everything in the cache stay. */
-export async function labReset(): Promise<void> {
+/**
+ * Throws servers and their data away: the named ones, or the whole lab with its registry container and its network. Images,
+ * keys and everything else in the cache stay.
+ */
+export async function labReset(aliases?: readonly LabAlias[]): Promise<void> {
   await withLabLock(async () => {
     await ensureDocker();
-    await step("Throw the servers away", async () => {
-      const containers = await ownContainers();
+    const wanted = aliases?.map((alias) => labServers[alias].container);
+    const title = wanted === undefined ? "Throw the servers away" : `Throw ${wanted.join(", ")} away`;
+    await step(title, async () => {
+      const containers = (await ownContainers()).filter((name) => wanted?.includes(name) ?? true);
       if (containers.length > 0) await docker(["rm", "--force", "--volumes", ...containers]);
-      const volumes = await dockerQuery(["volume", "ls", "--quiet", "--filter", `label=${labLabel}`]);
-      const names = (volumes ?? "").split("\n").filter((name) => name !== "");
+      const volumes = (await dockerQuery(["volume", "ls", "--quiet", "--filter", `label=${labLabel}`])) ?? "";
+      const names = volumes
+        .split("\n")
+        .filter((name) => name !== "" && (wanted?.some((server) => name.startsWith(`${server}-`)) ?? true));
       if (names.length > 0) await docker(["volume", "rm", ...names]);
-      await removeNetwork();
+      if (wanted === undefined) await removeNetwork();
     });
   });
 }
