@@ -25,9 +25,7 @@ function wantedStamp() {
 }
 
 function cacheDirectory() {
-  return (
-    process.env.IM_SUITE_HA_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "im-suite-ha")
-  );
+  return process.env.IM_SUITE_HA_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "im-suite-ha");
 }
 
 /** Runs npm with a line that shows it is alive; its output goes to the log. */
@@ -57,7 +55,9 @@ function install(log) {
 }
 
 if (Number(process.versions.node.split(".")[0]) < 20) {
-  stop(`Node ${process.versions.node} is too old: expected 20 or later. Install it from your distribution or from nodejs.org.`);
+  stop(
+    `Node ${process.versions.node} is too old: expected 20 or later. Install it from your distribution or from nodejs.org.`,
+  );
 }
 const wanted = wantedStamp();
 if (!existsSync(stampFile) || readFileSync(stampFile, "utf8") !== wanted) {
@@ -66,7 +66,10 @@ if (!existsSync(stampFile) || readFileSync(stampFile, "utf8") !== wanted) {
   process.stdout.write(`… installing node modules (log: ${log})\n`);
   const { code, seconds } = await install(log);
   if (code !== 0) {
-    const tail = existsSync(log) && statSync(log).size > 0 ? readFileSync(log, "utf8").trim().split("\n").slice(-5).join("\n") : "";
+    const tail =
+      existsSync(log) && statSync(log).size > 0
+        ? readFileSync(log, "utf8").trim().split("\n").slice(-5).join("\n")
+        : "";
     stop(
       `npm could not install the node modules (exit code ${code}); the log is ${log}\n${tail}\nWhere the registry is slow or closed, name a mirror: npm config set registry <address>`,
     );

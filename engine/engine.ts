@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import packageJson from "../package.json" with { type: "json" };
 import { OperatorError } from "../lib/errors.ts";
 import { cacheDirectory, repositoryRoot } from "../lib/paths.ts";
 import { run } from "../lib/process.ts";
 import { step } from "../lib/progress.ts";
+import packageJson from "../package.json" with { type: "json" };
 import { buildGoModule, type GoModule } from "./go-build.ts";
 
 /** The Pulumi engine, ready to run. */
@@ -43,7 +43,13 @@ const goModules = {
     linkerFlags: "",
     title: "Pulumi language host for Node",
   },
-  bridge: { folder: "bridge", target: ".", tags: ["no_compose"], linkerFlags: "", title: "plugins docker, random, tls" },
+  bridge: {
+    folder: "bridge",
+    target: ".",
+    tags: ["no_compose"],
+    linkerFlags: "",
+    title: "plugins docker, random, tls",
+  },
   command: { folder: "command", target: ".", tags: [], linkerFlags: "", title: "plugin command" },
 } as const satisfies Record<string, GoModule>;
 
@@ -62,7 +68,10 @@ export async function ensureEngine(): Promise<Engine> {
   if (forced === undefined || forced === "path") {
     const found = await pulumiOnPath();
     if (found !== undefined) return engineFrom(found.path, found.version, "path");
-    if (forced === "path") throw new OperatorError(`IM_SUITE_HA_ENGINE = "path", but there is no pulumi ${oldestPulumi.join(".")} or later on the PATH.`);
+    if (forced === "path")
+      throw new OperatorError(
+        `IM_SUITE_HA_ENGINE = "path", but there is no pulumi ${oldestPulumi.join(".")} or later on the PATH.`,
+      );
   }
   if (forced === "npm" || (forced === undefined && (await pulumiServersReachable()))) {
     const path = await npmPulumi();
@@ -186,10 +195,16 @@ async function npmPulumi(): Promise<string> {
   await step("Pulumi command line (npm download)", async (progress) => {
     mkdirSync(folder, { recursive: true });
     const onLine = progress.detail;
-    const installed = await run("npm", ["install", "--prefix", folder, npmWrapper], { timeoutSeconds: 600, logFile, onLine });
+    const installed = await run("npm", ["install", "--prefix", folder, npmWrapper], {
+      timeoutSeconds: 600,
+      logFile,
+      onLine,
+    });
     const first = await run(pulumi, ["version"], { timeoutSeconds: 900, logFile, onLine });
     if (installed.exitCode !== 0 || first.exitCode !== 0) {
-      throw new OperatorError(`The npm package ${npmWrapper} could not bring Pulumi; the log is ${logFile}. To build it from Go modules instead: IM_SUITE_HA_ENGINE=go`);
+      throw new OperatorError(
+        `The npm package ${npmWrapper} could not bring Pulumi; the log is ${logFile}. To build it from Go modules instead: IM_SUITE_HA_ENGINE=go`,
+      );
     }
     writeFileSync(join(folder, "complete"), "");
   });

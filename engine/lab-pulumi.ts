@@ -15,9 +15,11 @@ export function labConfigurationFile(stack: string): string {
 export async function labPulumiEnvironment(engine: Engine): Promise<Record<string, string>> {
   const home = cacheDirectory("lab", "pulumi-home");
   const state = cacheDirectory("lab", "state");
-  for (const folder of [home, state, cacheDirectory("lab", "config")]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const folder of [home, state, cacheDirectory("lab", "config")])
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
   const passphrase = cacheDirectory("lab", "passphrase");
-  if (!existsSync(passphrase)) writeFileSync(passphrase, randomBytes(24).toString("base64"), { mode: 0o600, flag: "wx" });
+  if (!existsSync(passphrase))
+    writeFileSync(passphrase, randomBytes(24).toString("base64"), { mode: 0o600, flag: "wx" });
   engine.linkPlugins(home);
   return {
     ...engine.environment,
@@ -33,8 +35,8 @@ const withConfiguration = new Set(["preview", "up", "update", "refresh", "destro
 /** Adds the lab's configuration file to the commands that use one, by the stack that they name. */
 export function labArguments(args: readonly string[]): string[] {
   const stack = stackOf(args);
-  const [command, second] = args;
-  const usesConfiguration = withConfiguration.has(command ?? "") || (command === "stack" && second === "init");
+  const [command] = args;
+  const usesConfiguration = withConfiguration.has(command ?? "");
   if (!usesConfiguration || args.includes("--config-file")) return [...args];
   if (stack === undefined) {
     throw new OperatorError(`Name the stack: npm run pulumi -- ${args.join(" ")} -s stage1`);
@@ -48,7 +50,6 @@ function stackOf(args: readonly string[]): string | undefined {
     const value = /^(?:--stack=|-s=)(.+)$/.exec(word)?.[1];
     if (value !== undefined) return value;
   }
-  if (args[0] === "stack" && args[1] === "init") return args[2];
   return undefined;
 }
 
@@ -64,10 +65,16 @@ export async function labPulumi(args: readonly string[], options: RunOptions = {
   });
 }
 
-/** Makes the lab's stack when it is not there. */
+/**
+ * Makes the lab's stack when it is not there. `stack init` writes the stack's configuration file into the project's folder and
+ * has no option to put it elsewhere: so it runs in the lab's folder, on a project file of the same name.
+ */
 export async function ensureLabStack(stack: string): Promise<void> {
   if (existsSync(join(cacheDirectory("lab", "state"), ".pulumi", "stacks", "im-suite-ha", `${stack}.json`))) return;
-  const result = await labPulumi(["stack", "init", stack]);
+  const folder = cacheDirectory("lab", "config");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeFileSync(join(folder, "Pulumi.yaml"), "name: im-suite-ha\nruntime: nodejs\n");
+  const result = await labPulumi(["stack", "init", stack], { cwd: folder });
   if (result.exitCode !== 0 && !/already exists/.test(result.stderr)) {
     throw new OperatorError(`The lab's stack ${stack} could not be made: ${result.stderr.trim()}`);
   }

@@ -24,8 +24,10 @@ await runMain(async () => {
   const engine = await ensureEngine();
   if (args[0] === "--print-environment") {
     for (const [name, value] of Object.entries(engine.environment)) process.stdout.write(`export ${name}='${value}'\n`);
-    process.stdout.write("# Where Pulumi's servers do not answer, also: export PULUMI_HOME=… with the plugins linked there by\n");
-    process.stdout.write("#   npm run pulumi -- --link-plugins \"$PULUMI_HOME\"\n");
+    process.stdout.write(
+      "# Where Pulumi's servers do not answer, also: export PULUMI_HOME=… with the plugins linked there by\n",
+    );
+    process.stdout.write('#   npm run pulumi -- --link-plugins "$PULUMI_HOME"\n');
     return 0;
   }
   if (args[0] === "--link-plugins") {
@@ -33,6 +35,10 @@ await runMain(async () => {
     return 0;
   }
   const environment = await labPulumiEnvironment(engine);
-  const result = await run(engine.pulumi, labArguments(args), { environment, inheritOutput: true, timeoutSeconds: 86_400 });
+  const result = await run(engine.pulumi, labArguments(args), {
+    environment,
+    inheritOutput: true,
+    timeoutSeconds: 86_400,
+  });
   return result.exitCode;
 });
