@@ -7,7 +7,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	mathrand "math/rand/v2"
 	"regexp"
+	"strings"
 )
 
 // MaximumBytes is the longest body of a message.
@@ -47,4 +49,21 @@ func formatID(bytes [16]byte) string {
 	bytes[6] = bytes[6]&0x0f | 0x40
 	bytes[8] = bytes[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", bytes[0:4], bytes[4:6], bytes[6:8], bytes[8:10], bytes[10:16])
+}
+
+// words are what people of the lab say: Chinese, Latin and characters of four bytes, because a wrong character set
+// somewhere on the way shows only with such text.
+var words = []string{
+	"你好", "今天开会吗", "收到", "明天见", "👍", "文件已发送", "稍等一下", "😀", "hello", "OK", "谢谢", "辛苦了", "晚上一起吃饭", "服务器重启了吗",
+	"see you", "没问题", "𠮷野家", "\"引号\"", "C:\\temp", "100%", "it's", "<b>", "请查收", "周五发布", "🎉", "再确认一下", "好的",
+}
+
+// RandomBody makes a text of 3 to 60 words.
+func RandomBody(random *mathrand.Rand) string {
+	var text strings.Builder
+	for range 3 + random.IntN(58) {
+		text.WriteString(words[random.IntN(len(words))])
+		text.WriteByte(' ')
+	}
+	return text.String()
 }
