@@ -5,6 +5,9 @@ import { type Configuration, configurationSchema } from "./schema.ts";
 /** Values under these paths never appear in a message. */
 const secretKeys = new Set(["adoptedCredentials"]);
 
+/** What Pulumi puts before a key that is written without a namespace: the name in Pulumi.yaml. */
+const projectNamespace = "im-suite-ha:";
+
 /**
  * Parses the stack's configuration once, from Pulumi's flat map (`im:servers` -> JSON text). Keys of other namespaces are
  * left alone; every `im:` key must be known.
@@ -13,6 +16,12 @@ const secretKeys = new Set(["adoptedCredentials"]);
 export function loadConfiguration(flat: Readonly<Record<string, string>>): Configuration {
   const raw: Record<string, unknown> = {};
   for (const [key, text] of Object.entries(flat)) {
+    // `pulumi config set stage 1` without a namespace lands under the project's name, where nobody would read it.
+    if (key.startsWith(projectNamespace)) {
+      throw new OperatorError(
+        `${key}: unknown key; the keys of this program begin with im:. Write im:${key.slice(projectNamespace.length)}, and remove this one: pulumi config rm ${key}`,
+      );
+    }
     if (!key.startsWith("im:")) continue;
     raw[key.slice("im:".length)] = parseValue(text);
   }
@@ -21,7 +30,7 @@ export function loadConfiguration(flat: Readonly<Record<string, string>>): Confi
 
 /** The same from an already nested object; for tests and for `configure`. */
 export function parseConfiguration(raw: Readonly<Record<string, unknown>>): Configuration {
-  const result = configurationSchema.safeParse(raw);
+  const result = configurationSchema.safeParse(raw, { error: expectation, reportInput: true });
   if (result.success) return result.data;
   const lines = result.error.issues.map((issue) => `  ${describeIssue(issue, raw)}`);
   throw new OperatorError(`The configuration of this stack cannot be used:\n${lines.join("\n")}`);
@@ -33,11 +42,37 @@ function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string {
     return `${paths.join(", ")}: unknown key${paths.length > 1 ? "s" : ""}. Remove or correct the spelling.`;
   }
   const path = formatPath(issue.path);
-  const value = valueAt(raw, issue.path);
+  // A rule across keys may speak of a default, which is not in the file.
+  const value = valueAt(raw, issue.path) ?? (issue.code === "custom" ? issue.input : undefined);
   if (value === undefined) return `${path} is missing: ${issue.message}`;
   const shown = secretKeys.has(String(issue.path[0])) ? "(secret)" : JSON.stringify(value);
   return `${path} = ${shown}: ${issue.message}`;
 }
+
+/** What was expected, where the schema has no words of its own for it. */
+function expectation(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case "invalid_type":
+      return `expected ${typeNames[issue.expected] ?? issue.expected}`;
+    case "invalid_value":
+      return `expected one of ${issue.values.map(String).join(", ")}`;
+    case "too_small":
+      return `expected ${issue.origin === "string" ? `at least ${issue.minimum} characters` : `${issue.minimum} or more`}`;
+    case "too_big":
+      return `expected ${issue.origin === "string" ? `at most ${issue.maximum} characters` : `${issue.maximum} or less`}`;
+    default:
+      return undefined;
+  }
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  string: "text",
+  number: "a number",
+  int: "a whole number",
+  array: "a list",
+  object: "a group of keys",
+  record: "a group of keys",
+};
 
 function formatPath(path: readonly PropertyKey[]): string {
   const [first, ...rest] = path;

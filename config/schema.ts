@@ -15,9 +15,8 @@ const port = z
   .min(1, "expected a port from 1 to 65535")
   .max(65535, "expected a port from 1 to 65535");
 
-const address = z.string().refine((value) => isIP(value) !== 0 && !isWildcard(value), {
-  error: "expected the IP address of one server, for example 203.0.113.10",
-});
+const oneAddress = "expected the IP address of one server, for example 203.0.113.10";
+const address = z.string(oneAddress).refine((value) => isIP(value) !== 0 && !isWildcard(value), oneAddress);
 
 function isWildcard(value: string): boolean {
   return value === "0.0.0.0" || value === "::";
@@ -31,6 +30,9 @@ const absolutePath = z
   .regex(/^\/[^\0\n]*$/, "expected an absolute path")
   .refine((value) => !value.split("/").includes(".."), "expected a path without ..");
 
+const oneHostKey =
+  'expected a public host key such as "ssh-ed25519 AAAA…" (npm run configure fetches it; by hand: ssh-keyscan -t ed25519 ADDRESS, checked by another way)';
+
 /** One server as ssh reaches it. Changing any of these re-runs every idempotent script on that server. */
 const server = z.strictObject({
   address,
@@ -38,14 +40,13 @@ const server = z.strictObject({
   /** The bootstrap, docker over ssh and the units need root; sudo is not used. */
   user: z.literal("root", { error: "only root is supported" }).default("root"),
   /** A file on this machine, without a passphrase. `~` is this user's home. */
-  privateKeyFile: z.string().min(1),
+  privateKeyFile: z
+    .string("expected the file of a private ssh key, for example ~/.ssh/im-suite-ha")
+    .min(1, "expected the file of a private ssh key, for example ~/.ssh/im-suite-ha"),
   /** The server's public host key, as `ssh-keyscan` prints it without the address. Pinned for both ssh clients. */
   hostKey: z
-    .string()
-    .regex(
-      /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+={0,2}$/,
-      'expected a public host key such as "ssh-ed25519 AAAA…" (ssh-keyscan -t ed25519 ADDRESS, checked by another way)',
-    ),
+    .string(oneHostKey)
+    .regex(/^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+={0,2}$/, oneHostKey),
 });
 
 const services = z.enum(suiteServices as [SuiteService, ...SuiteService[]]);
