@@ -1,3 +1,4 @@
+import { configurationDirectory, stateDirectory } from "../config/names.ts";
 import { commandLine, quote, script } from "../lib/shell.ts";
 
 export interface BootstrapOptions {
@@ -17,6 +18,8 @@ export interface BootstrapOptions {
 export function renderBootstrap(options: BootstrapOptions): string {
   return script(
     'if [ "$(id -u)" -ne 0 ]; then echo "not root" >&2; exit 1; fi',
+    // Made here, once: whoever writes the first file below them must not decide their mode.
+    `mkdir -p -m 0755 -- ${quote(configurationDirectory)} ${quote(stateDirectory)}`,
     ...renderAptFunctions(options.aptMirror),
     "missing=()",
     ...Object.entries(tools).map(

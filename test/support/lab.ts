@@ -1,0 +1,50 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "vitest";
+import { labPulumi } from "../../engine/lab-pulumi.ts";
+import type { LabAlias } from "../../lab/addresses.ts";
+import { onServer } from "../../lab/servers.ts";
+import type { RunOptions, RunResult } from "../../lib/process.ts";
+
+/** Runs Pulumi on the lab; it must succeed, and the failure shows Pulumi's last lines. */
+export async function pulumiOk(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const result = await labPulumi(args, options);
+  expect(result.exitCode, `pulumi ${args.join(" ")}\n${tail(result, 40)}`).toBe(0);
+  return result;
+}
+
+/** The last lines of a run. */
+export function tail(result: RunResult, lines: number): string {
+  return `${result.stdout}\n${result.stderr}`.trim().split("\n").slice(-lines).join("\n");
+}
+
+/** What a script prints on a server, trimmed. */
+export async function printed(alias: LabAlias, script: string, timeoutSeconds = 60): Promise<string> {
+  return (await onServer(alias, script, { timeoutSeconds })).stdout.trim();
+}
+
+/** Tries until the check does not throw. */
+export async function eventually(seconds: number, check: () => Promise<void>): Promise<void> {
+  const deadline = performance.now() + seconds * 1000;
+  for (;;) {
+    try {
+      await check();
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await sleep(1000);
+    }
+  }
+}
+
+/**
+ * Everything on a server that stage 1 could have left or changed: files, units, timers, crontabs, containers, networks, and the
+ * firewall. Two of these, before and after, tell whether a destroy puts back what was there.
+ */
+export const serverStateScript = `
+find /etc /root /usr/local /var/lib/im-suite -xdev \\( -path /root/.cache -o -name '*.dpkg-*' -o -path /etc/docker -o -path /root/.docker \\) -prune -o -type f -printf '%p %m %u:%g ' -exec sha256sum {} \\; 2>/dev/null | awk '{print $1, $2, $3, $4}' | sort
+systemctl list-unit-files --no-legend --no-pager 'im-*' || true
+crontab -l 2>/dev/null || true
+docker ps --all --format '{{.ID}} {{.Names}} {{.Image}}' | sort
+docker network ls --format '{{.Name}} {{.Driver}}' | sort
+nft list ruleset 2>/dev/null | grep -c . || true
+`;
