@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { OperatorError } from "./errors.ts";
+import { messageOf, OperatorError } from "./errors.ts";
 import { shortHash } from "./hash.ts";
 import { cacheDirectory } from "./paths.ts";
 import { type RunResult, run } from "./process.ts";
@@ -36,14 +36,25 @@ export function readPrivateKey(path: string, configPath: string): string {
     );
   }
   if (!statSync(file).isFile()) throw new OperatorError(`${expected}: not a file. Expected a private ssh key.`);
-  const text = readFileSync(file, "utf8");
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new OperatorError(
+      `${expected}: cannot be read (${messageOf(error)}). Expected a private ssh key of this user.`,
+    );
+  }
   if (/^(ssh-|ecdsa-)/.test(text)) {
     throw new OperatorError(`${expected}: this is the public key. Name the private one (the same path without .pub).`);
   }
   if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {
     throw new OperatorError(`${expected}: this is not a private ssh key.`);
   }
-  if (hasPassphrase(text)) {
+  const passphrase = passphraseOf(text);
+  if (passphrase === "damaged") {
+    throw new OperatorError(`${expected}: this private key is damaged or cut off. Copy it again, whole.`);
+  }
+  if (passphrase === "yes") {
     throw new OperatorError(
       `${expected}: this key has a passphrase, which an unattended run cannot type. Make one for this program: ssh-keygen -t ed25519 -N '' -f ~/.ssh/im-suite-ha`,
     );
@@ -51,15 +62,18 @@ export function readPrivateKey(path: string, configPath: string): string {
   return text;
 }
 
-function hasPassphrase(text: string): boolean {
-  if (/ENCRYPTED/.test(text)) return true;
+function passphraseOf(text: string): "yes" | "no" | "damaged" {
+  if (!/-----END [A-Z ]*PRIVATE KEY-----/.test(text)) return "damaged";
+  if (/BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(text)) return "yes";
   const body = /-----BEGIN OPENSSH PRIVATE KEY-----([\s\S]*?)-----END/.exec(text)?.[1];
-  if (body === undefined) return false;
+  if (body === undefined) return "no";
   // openssh-key-v1: the magic, then the cipher's name with its length; "none" means no passphrase.
   const bytes = Buffer.from(body.replaceAll(/\s/g, ""), "base64");
-  const magic = "openssh-key-v1\0".length;
-  const length = bytes.readUInt32BE(magic);
-  return bytes.subarray(magic + 4, magic + 4 + length).toString() !== "none";
+  const magic = "openssh-key-v1\0";
+  if (bytes.length < magic.length + 8 || bytes.subarray(0, magic.length).toString("latin1") !== magic) return "damaged";
+  const length = bytes.readUInt32BE(magic.length);
+  const cipher = bytes.subarray(magic.length + 4, magic.length + 4 + length).toString();
+  return cipher === "none" ? "no" : "yes";
 }
 
 /**

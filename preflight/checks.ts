@@ -9,7 +9,7 @@ import {
 import { ownPorts } from "../config/ports.ts";
 import type { AdoptedSuite, Configuration, CreatedSuite } from "../config/schema.ts";
 import { OperatorError } from "../lib/errors.ts";
-import type { ServerFacts } from "./facts.ts";
+import type { ContainerFacts, ServerFacts } from "./facts.ts";
 
 /**
  * The judgement of a server before anything is touched. Pure: facts and configuration in, findings out, so that the
@@ -39,6 +39,13 @@ const needs = {
 /** The oldest MySQL that has all online variables that the later stages set. */
 const oldestMysql = [8, 0, 26] as const;
 
+/** Create-once secrets without which the data of a service cannot be opened again. Redis keeps no password in its data. */
+const secretsOfData: Readonly<Partial<Record<SuiteService, readonly string[]>>> = {
+  mysql: ["mysql-root-password", "mysql-application-password"],
+  minio: ["minio-secret-key"],
+  grafana: ["grafana-admin-password"],
+};
+
 /** Judges server a for stage 1. */
 export function checkStage1(configuration: Configuration, facts: ServerFacts): Finding[] {
   const path = "im:servers.a";
@@ -48,7 +55,7 @@ export function checkStage1(configuration: Configuration, facts: ServerFacts): F
     ...checkSystem(path, address, facts),
     ...checkResources(path, suite.mode, facts),
     ...(suite.mode === "adopt" ? checkAdopt(suite, facts) : checkCreate(suite, facts)),
-    ...checkOwnPorts(facts),
+    ...checkOwnPorts(suite, facts),
   ];
 }
 
@@ -148,21 +155,51 @@ function checkAdoptedContainer(service: SuiteService, suite: AdoptedSuite, facts
       ),
     ];
   }
+  const findings = checkAdoptedPort(service, suite, container, facts);
   if (container.restartPolicy === "" || container.restartPolicy === "no") {
-    return [
+    findings.push(
       warn(
         path,
         `= "${name}": the container does not restart by itself after a reboot (restart policy "no"). Type on the server: docker update --restart unless-stopped ${name}`,
       ),
-    ];
+    );
   }
-  return [];
+  return findings;
+}
+
+/** Health check and exporters reach a service through its port on the server: a wrong one must be found before they are made. */
+function checkAdoptedPort(
+  service: SuiteService,
+  suite: AdoptedSuite,
+  container: ContainerFacts,
+  facts: ServerFacts,
+): Finding[] {
+  if (service === "prometheus" || service === "grafana") return [];
+  const port = suite.ports[service];
+  const published = container.published.map((one) => one.port);
+  if (published.includes(port) || facts.listeners.some((one) => one.port === port)) return [];
+  const found =
+    published.length === 0 ? "the container publishes no port" : `the container publishes ${published.join(", ")}`;
+  return [
+    refuse(
+      `im:suite.ports.${service}`,
+      `= ${port}: nothing listens there on the server; ${found}. Expected the port on which ${container.name} is reached on the server.`,
+    ),
+  ];
 }
 
 function checkMysql(suite: AdoptedSuite, facts: ServerFacts): Finding[] {
   const { mysql } = facts;
   if (mysql === undefined) return [];
   if ("error" in mysql) {
+    if (!/access denied/i.test(mysql.error)) {
+      return [
+        refuse(
+          "im:suite.containers.mysql",
+          `= "${suite.containers.mysql}": MySQL does not answer: ${mysql.error}. Expected a running MySQL 8.0.26 or later (MariaDB is not supported).`,
+        ),
+      ];
+    }
     return [
       refuse(
         "im:adoptedCredentials.mysqlRootPassword",
@@ -221,12 +258,17 @@ function checkCreate(suite: CreatedSuite, facts: ServerFacts): Finding[] {
       );
     }
     findings.push(...checkPort(`im:suite.ports.${service}`, suite.ports[service], facts, name));
+    if (service === "minio") {
+      findings.push(...checkPort("im:suite.ports.minioConsole", suite.ports.minioConsole, facts, name));
+    }
   }
-  if (facts.createdData.includes("mysql") && !facts.createOnceSecrets.includes("mysql-root-password")) {
+  for (const [service, secrets] of Object.entries(secretsOfData)) {
+    const lost = secrets.filter((secret) => !facts.createOnceSecrets.includes(secret));
+    if (lost.length === 0 || !facts.createdData.includes(service)) continue;
     findings.push(
       refuse(
         "im:suite.mode",
-        `the server holds the data of an earlier suite (${dataDirectory}/mysql), but its root password (${createOnceDirectory}/mysql-root-password) is gone. New passwords would not open old data: put the file back from your backup, or move the data away.`,
+        `the server holds the data of an earlier suite (${dataDirectory}/${service}), but its password (${lost.map((secret) => `${createOnceDirectory}/${secret}`).join(", ")}) is gone. New passwords would not open old data: put the file back from your backup, or move the data away.`,
       ),
     );
   }
@@ -242,8 +284,13 @@ function checkCreate(suite: CreatedSuite, facts: ServerFacts): Finding[] {
   return findings;
 }
 
-function checkOwnPorts(facts: ServerFacts): Finding[] {
-  const ours = ["nodeExporter", "mysqldExporter", "redisExporter", "blackboxExporter"] as const;
+function checkOwnPorts(suite: Configuration["suite"], facts: ServerFacts): Finding[] {
+  const ours = [
+    "nodeExporter",
+    ...(suite.without.includes("mysql") ? [] : ["mysqldExporter" as const]),
+    ...(suite.without.includes("redis") ? [] : ["redisExporter" as const]),
+    "blackboxExporter",
+  ] as const;
   return ours.flatMap((name) => checkPort("im:servers.a", ownPorts[name], facts, exporterContainers[name]));
 }
 

@@ -45,8 +45,18 @@ export interface ContainerFacts {
   readonly restartCount: number;
   readonly restartPolicy: string;
   readonly networks: readonly string[];
+  /** Ports that Docker publishes for it; none of a stopped one. */
+  readonly published: readonly PublishedPort[];
   /** The stage that owns it, when it is ours. */
   readonly stage: string;
+}
+
+export interface PublishedPort {
+  /** On the server. */
+  readonly address: string;
+  readonly port: number;
+  /** Inside the container. */
+  readonly containerPort: number;
 }
 
 export interface ListenerFacts {
@@ -110,7 +120,8 @@ export function parseFacts(output: string, clock: { readonly before: number; rea
 }
 
 function parseContainer(line: string): ContainerFacts {
-  const [id, name, image, imageId, status, startedAt, restartCount, restartPolicy, networks, stage] = line.split("|");
+  const [id, name, image, imageId, status, startedAt, restartCount, restartPolicy, networks, published, stage] =
+    line.split("|");
   return {
     id: id ?? "",
     name: (name ?? "").replace(/^\//, ""),
@@ -121,8 +132,18 @@ function parseContainer(line: string): ContainerFacts {
     restartCount: Number(restartCount ?? 0),
     restartPolicy: restartPolicy ?? "",
     networks: (networks ?? "").split(",").filter((network) => network !== ""),
+    published: parsePublished(published ?? ""),
     stage: stage === "<no value>" ? "" : (stage ?? ""),
   };
+}
+
+/** `address:port>containerPort/protocol,` for each; an IPv6 address has colons of its own. */
+function parsePublished(text: string): PublishedPort[] {
+  return [...text.matchAll(/([^,>]*):(\d+)>(\d+)\/tcp,/g)].map(([, address, port, containerPort]) => ({
+    address: address ?? "",
+    port: Number(port),
+    containerPort: Number(containerPort),
+  }));
 }
 
 /** One line of `ss -Hltnp`: state, queues, local, peer, process. */

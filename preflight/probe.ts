@@ -46,9 +46,11 @@ export async function probe(
   const result = await sshScript(server, renderProbe(options), configPath, { timeoutSeconds: PROBE_TIMEOUT_SECONDS });
   const after = Date.now() / 1000;
   if (result.exitCode !== 0) {
-    throw new OperatorError(
-      `${configPath}: looking at ${server.address} failed (exit code ${result.exitCode}): ${result.stderr.trim().split("\n").at(-1)}`,
-    );
+    const reason =
+      result.exitCode === 124 || result.exitCode === 137
+        ? `it did not end within ${PROBE_TIMEOUT_SECONDS} s. Expected a server that is not overloaded (look at it with: uptime; docker ps)`
+        : `exit code ${result.exitCode}: ${result.stderr.trim().split("\n").at(-1)}`;
+    throw new OperatorError(`${configPath}.address = "${server.address}": looking at the server failed: ${reason}`);
   }
   return { facts: parseFacts(result.stdout, { before, after }), output: result.stdout };
 }
@@ -82,6 +84,7 @@ const containerFormat = [
   "{{.RestartCount}}",
   "{{.HostConfig.RestartPolicy.Name}}",
   "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}},{{end}}",
+  "{{range $port, $bindings := .NetworkSettings.Ports}}{{range $bindings}}{{.HostIp}}:{{.HostPort}}>{{$port}},{{end}}{{end}}",
   `{{index .Config.Labels "${stageLabel}"}}`,
 ].join("|");
 
@@ -109,7 +112,8 @@ export function renderProbe(options: ProbeOptions = {}): string {
     'if [ -n "$version" ]; then',
     "  mapfile -t ids < <(timeout 10 docker ps --all --quiet --no-trunc)",
     '  if [ "${#ids[@]}" -gt 0 ]; then',
-    `    timeout 10 docker inspect --format ${quote(containerFormat)} "\${ids[@]}" | sed 's/^/container\\t/'`,
+    // A container that went away between the two looks is no reason to give up on the others.
+    `    timeout 10 docker inspect --format ${quote(containerFormat)} "\${ids[@]}" 2>/dev/null | sed 's/^/container\\t/' || :`,
     "  fi",
     "fi",
     "if command -v ss >/dev/null 2>&1; then timeout 5 ss -Hltnp | sed 's/^/listener\\t/'; fi",
@@ -128,7 +132,8 @@ function mysqlLines({ container, credentials }: NonNullable<ProbeOptions["mysql"
     `if [ -n "$version" ] && [ "$(docker inspect --format '{{.State.Running}}' ${quote(container)} 2>/dev/null)" = true ]; then`,
     // Process substitution is a pipe: the option file touches no disk of the server.
     `  if answer=$(mysql_in_container ${quote(container)} <(printf '%s' ${quote(optionFile)}) <<<${quote(mysqlQuestion)} 2>&1); then`,
-    '    fact mysql "$answer"',
+    // The client's warnings come before the row.
+    '    fact mysql "$(printf "%s" "$answer" | tail -n 1)"',
     "  else",
     '    fact mysql.error "$(printf "%s" "$answer" | tail -n 1)"',
     "  fi",

@@ -1,3 +1,4 @@
+import { suitePorts } from "../../config/ports.ts";
 import type { ServerFacts } from "../../preflight/facts.ts";
 
 /** A configuration as it lies in Pulumi.<stack>.yaml, without the `im:` prefix; tests change it before it is parsed. */
@@ -52,7 +53,7 @@ export function bareFacts(): ServerFacts {
 
 /** The same server with the roadmap's suite running on it. */
 export function adoptableFacts(): ServerFacts {
-  const services = ["mysql", "redis", "minio", "backend", "admin", "prometheus", "grafana"];
+  const services = ["mysql", "redis", "minio", "backend", "admin", "prometheus", "grafana"] as const;
   return {
     ...bareFacts(),
     docker: "24.0.7",
@@ -66,6 +67,7 @@ export function adoptableFacts(): ServerFacts {
       restartCount: 0,
       restartPolicy: "always",
       networks: ["im-suite_default"],
+      published: [{ address: "0.0.0.0", port: suitePorts[service], containerPort: suitePorts[service] }],
       stage: "",
     })),
     mysql: {
