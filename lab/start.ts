@@ -40,14 +40,13 @@ await runMain(async () => {
     await startTraffic({ clients: Number(values.clients), rate: Number(values.rate), logFile });
   });
   let upSeconds = 0;
-  let verdict: Awaited<ReturnType<typeof verifyTraffic>>;
   try {
     upSeconds = await pulumiStep("Stage 1: pulumi up", ["up", "--yes", "--skip-preview", "-s", adoptStack]);
     await pulumiStep("Stage 1: a second preview has no changes", ["preview", "-s", adoptStack, "--expect-no-changes"]);
   } finally {
     await stopTraffic();
   }
-  verdict = await step("Verify every acknowledged write", async () => await verifyTraffic(logFile));
+  const verdict = await step("Verify every acknowledged write", async () => await verifyTraffic(logFile));
   const untouched = JSON.stringify(await suiteFingerprint()) === JSON.stringify(before);
 
   const missing = unavailableImages(images);
