@@ -27,6 +27,13 @@ const npmWrapper = "pulumi@3.265.0";
 const builtPulumi = packageJson.dependencies["@pulumi/pulumi"];
 const pluginNames = ["docker", "random", "tls", "command"] as const;
 
+/** The version of a plugin is the one of its npm package. */
+function pluginVersion(name: string): string {
+  const version = (packageJson.dependencies as Readonly<Record<string, string>>)[`@pulumi/${name}`];
+  if (version === undefined) throw new Error(`package.json has no dependency @pulumi/${name}`);
+  return version;
+}
+
 const goModules = {
   cli: {
     folder: "cli",
@@ -46,11 +53,17 @@ const goModules = {
   bridge: {
     folder: "bridge",
     target: ".",
-    tags: ["no_compose"],
-    linkerFlags: "",
+    tags: ["no_compose", "osusergo"],
+    linkerFlags: `-X main.versions=${["docker", "random", "tls"].map((name) => `${name}=${pluginVersion(name)}`).join(",")}`,
     title: "plugins docker, random, tls",
   },
-  command: { folder: "command", target: ".", tags: [], linkerFlags: "", title: "plugin command" },
+  command: {
+    folder: "command",
+    target: ".",
+    tags: [],
+    linkerFlags: `-X main.version=${pluginVersion("command")}`,
+    title: "plugin command",
+  },
 } as const satisfies Record<string, GoModule>;
 
 /** Never ask the outside on its own account: a run on a closed network would wait for each of these. */
@@ -140,8 +153,7 @@ function programFolder(cli: string, language: string): string {
 /** Links the built plugins where Pulumi looks for them, under the versions of the npm packages. */
 function linkPlugins(pulumiHome: string, plugins: Plugins): void {
   for (const name of pluginNames) {
-    const version = packageJson.dependencies[`@pulumi/${name}`];
-    const folder = join(pulumiHome, "plugins", `resource-${name}-v${version}`);
+    const folder = join(pulumiHome, "plugins", `resource-${name}-v${pluginVersion(name)}`);
     const link = join(folder, `pulumi-resource-${name}`);
     const target = name === "command" ? plugins.command : plugins.bridge;
     mkdirSync(folder, { recursive: true });

@@ -25,6 +25,8 @@ func randomProvider(version string) tfbridge.ProviderInfo {
 			"random_shuffle":  resource(pkg, "RandomShuffle"),
 			"random_string":   resource(pkg, "RandomString"),
 			"random_uuid":     resource(pkg, "RandomUuid"),
+			"random_uuid4":    resource(pkg, "RandomUuid4"),
+			"random_uuid7":    resource(pkg, "RandomUuid7"),
 		},
 	}
 }

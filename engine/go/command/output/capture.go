@@ -95,7 +95,8 @@ func (c *Capture) Close() {
 	}
 }
 
-// Failure is the error of a command that failed: what went wrong, where, the command and what it printed, without secrets.
-func (c *Capture) Failure(ctx context.Context, err error, where, command string) error {
-	return fmt.Errorf("%s", HideSecrets(ctx, fmt.Sprintf("%s: running %q%s:\n%s", err, command, where, c.both.String())))
+// Failure is the error of a command that failed: what went wrong, the command and what it printed, without secrets.
+func (c *Capture) Failure(ctx context.Context, err error, command string) error {
+	// Hidden before it is quoted: quoting changes a secret's quotes and backslashes.
+	return fmt.Errorf("%w: running %q:\n%s", err, HideSecrets(ctx, command), HideSecrets(ctx, c.both.String()))
 }

@@ -1,5 +1,0 @@
-module github.com/terraform-providers/terraform-provider-docker/shim
-
-go 1.25.8
-
-require github.com/terraform-providers/terraform-provider-docker v0.0.0

@@ -1,3 +1,0 @@
-module github.com/pulumi/pulumi-yaml
-
-go 1.25.8
