@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { OperatorError } from "../lib/errors.ts";
+import { messageOf, OperatorError } from "../lib/errors.ts";
 import { shortHash } from "../lib/hash.ts";
 import { cacheDirectory, repositoryRoot } from "../lib/paths.ts";
 import { run, runChecked } from "../lib/process.ts";
@@ -89,43 +89,59 @@ function listFiles(directory: string): string[] {
 const imagesDirectory = join(repositoryRoot, "lab", "images");
 const serverDirectory = join(repositoryRoot, "lab", "server");
 
-let base: Promise<string> | undefined;
+/** The servers' release, and the one that has packages which no stable release has (MySQL). */
+export type BaseRelease = typeof serverRelease | "sid";
+
+const bases = new Map<BaseRelease, Promise<string>>();
 
 /**
- * The image that all others stand on: by debootstrap from this machine's mirror, else the official debian:12.
+ * The image that all others stand on: by debootstrap from this machine's mirror, else Debian's official image.
  * @returns its reference.
  */
-export async function ensureBaseImage(): Promise<string> {
-  base ??= makeBaseImage();
-  return await base;
+export async function ensureBaseImage(release: BaseRelease = serverRelease): Promise<string> {
+  const made = bases.get(release) ?? makeBaseImage(release);
+  bases.set(release, made);
+  return await made;
 }
 
-async function makeBaseImage(): Promise<string> {
+const baseName = (release: BaseRelease) => (release === serverRelease ? "base" : `base-${release}`);
+
+async function makeBaseImage(release: BaseRelease): Promise<string> {
   const apt = await readMachineApt();
   const root = process.getuid?.() === 0;
   if (apt !== undefined && root && ((await onPath("debootstrap")) || (await onPath("apt-get")))) {
-    return await debootstrapBase(apt);
+    return await debootstrapBase(release, release === serverRelease ? apt : unstableApt(apt, release));
   }
-  return await officialBase(root);
+  return await officialBase(release, root);
 }
 
-async function debootstrapBase(apt: MachineApt): Promise<string> {
+/** Unstable has neither updates nor security, and a mirror may serve it from a day that apt calls too old. */
+function unstableApt(apt: MachineApt, release: BaseRelease): MachineApt {
+  return {
+    ...apt,
+    sources: `deb ${apt.mirror} ${release} main\n`,
+    configuration: `${apt.configuration}Acquire::Check-Valid-Until "false";\n`,
+  };
+}
+
+async function debootstrapBase(release: BaseRelease, apt: MachineApt): Promise<string> {
   const builder = join(imagesDirectory, "base", "build.sh");
-  const reference = `im-lab/base:${shortHash(JSON.stringify([readFileSync(builder, "utf8"), serverRelease, apt]))}`;
+  const name = baseName(release);
+  const reference = `im-lab/${name}:${shortHash(JSON.stringify([readFileSync(builder, "utf8"), release, apt]))}`;
   if (await imageExists(reference)) return reference;
-  await step(`Make the base system (debootstrap ${serverRelease})`, async (progress) => {
+  await step(`Make the base system (debootstrap ${release})`, async (progress) => {
     if (!(await onPath("debootstrap"))) await installPackages(["debootstrap"], progress);
-    const work = cacheDirectory("lab", "build", "base");
+    const work = cacheDirectory("lab", "build", name);
     await runChecked("rm", ["-rf", "--one-file-system", work]);
     const settings = join(work, "settings");
     mkdirSync(join(settings, "authorities"), { recursive: true });
     writeFileSync(join(settings, "sources.list"), apt.sources);
     writeFileSync(join(settings, "apt.conf"), apt.configuration);
-    for (const [name, text] of Object.entries(apt.authorities)) {
-      writeFileSync(join(settings, "authorities", name), text);
+    for (const [file, text] of Object.entries(apt.authorities)) {
+      writeFileSync(join(settings, "authorities", file), text);
     }
     const target = join(work, "root");
-    await runChecked("bash", [builder, target, serverRelease, apt.mirror, settings], {
+    await runChecked("bash", [builder, target, release, apt.mirror, settings], {
       environment: { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
       timeoutSeconds: 1200,
       logFile: labLog,
@@ -143,18 +159,19 @@ async function debootstrapBase(apt: MachineApt): Promise<string> {
     );
     await runChecked("rm", ["-rf", "--one-file-system", work]);
   });
-  await removeOutdated("base", reference);
+  await removeOutdated(name, reference);
   return reference;
 }
 
-async function officialBase(root: boolean): Promise<string> {
+async function officialBase(release: BaseRelease, root: boolean): Promise<string> {
+  const official = release === serverRelease ? "debian:12" : `debian:${release}`;
   try {
-    return await ensureImage({ name: "base", directory: join(imagesDirectory, "base"), base: "debian:12" });
+    return await ensureImage({ name: baseName(release), directory: join(imagesDirectory, "base"), base: official });
   } catch (error) {
     const why = root ? "this machine's apt has no Debian mirror" : "this user is not root";
     throw new OperatorError(
-      `The lab's base system can be made neither by debootstrap (${why}) nor from the image debian:12 (it cannot be pulled). ` +
-        `Run this as root with IM_LAB_DEBIAN_MIRROR set to the URL of a Debian mirror. ${error instanceof Error ? error.message : ""}`,
+      `The lab's base system can be made neither by debootstrap (${why}) nor from the image ${official} (it cannot be pulled). ` +
+        `Run this as root with IM_LAB_DEBIAN_MIRROR set to the URL of a Debian mirror. ${messageOf(error)}`,
     );
   }
 }

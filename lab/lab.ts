@@ -44,7 +44,6 @@ async function main(): Promise<number> {
       return 0;
     }
     case "images":
-      await labUp({ aliases: [] });
       await ensureImages();
       printImages();
       return 0;
@@ -84,7 +83,10 @@ async function logs(name: string | undefined): Promise<number> {
     if (aliases.length > 1) process.stdout.write(`${colour("bold", `im-lab-${alias}`)}\n`);
     // Through Docker, not ssh: the log is wanted most when ssh does not answer.
     const lines = name === undefined ? "40" : "400";
-    worst = Math.max(worst, await show("docker", ["exec", parseAlias(alias).container, "journalctl", "--no-pager", "-n", lines]));
+    worst = Math.max(
+      worst,
+      await show("docker", ["exec", parseAlias(alias).container, "journalctl", "--no-pager", "-n", lines]),
+    );
   }
   return worst;
 }
@@ -98,7 +100,9 @@ async function printStatus(): Promise<void> {
     server.name,
     server.address,
     server.state === "none" ? "not made yet" : server.state,
-    server.failedUnits.length > 0 ? `${server.system} (failed: ${server.failedUnits.join(", ")})` : server.system || "-",
+    server.failedUnits.length > 0
+      ? `${server.system} (failed: ${server.failedUnits.join(", ")})`
+      : server.system || "-",
     server.containers === undefined ? "-" : server.containers.join(" ") || "none",
   ]);
   table(["server", "address", "container", "system", "containers inside"], rows);
@@ -112,8 +116,14 @@ function printImages(): void {
 }
 
 function table(header: readonly string[], rows: readonly (readonly string[])[]): void {
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)));
-  const line = (cells: readonly string[]) => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd();
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)),
+  );
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd();
   process.stdout.write(`\n${colour("dim", line(header))}\n${rows.map((row) => `${line(row)}\n`).join("")}`);
 }
 
