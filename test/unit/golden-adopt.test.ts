@@ -1,0 +1,19 @@
+import { beforeAll, expect, test } from "vitest";
+import { expectGolden } from "./golden.ts";
+import { shellcheck } from "./shellcheck.ts";
+import { type SentToServer, stage1Program } from "./stage1-program.ts";
+
+let sent: SentToServer;
+beforeAll(async () => {
+  sent = await stage1Program("adopt");
+}, 30_000);
+
+test("the files of server a are the golden ones", () => {
+  expect(sent.files.size).toBeGreaterThan(9);
+  expectGolden("stage1/a/adopt", sent.files);
+});
+
+test("every script that reaches server a is sound bash", () => {
+  expect(sent.scripts.size).toBeGreaterThan(30);
+  shellcheck(sent.scripts);
+});
