@@ -2,6 +2,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { stageLabel } from "../../config/names.ts";
 import { shortHash } from "../../lib/hash.ts";
+import { goDuration } from "../../lib/units.ts";
 import type { Host } from "./host.ts";
 
 export interface ContainerHealth {
@@ -104,10 +105,10 @@ export class ManagedContainer extends pulumi.ComponentResource {
           : {
               healthcheck: {
                 tests: ["CMD", ...health.test],
-                interval: `${health.intervalSeconds}s`,
+                interval: goDuration(health.intervalSeconds),
                 timeout: "10s",
                 retries: health.retries,
-                startPeriod: `${health.startPeriodSeconds}s`,
+                startPeriod: goDuration(health.startPeriodSeconds),
               },
             }),
         restart: "unless-stopped",
@@ -116,7 +117,8 @@ export class ManagedContainer extends pulumi.ComponentResource {
         stopTimeout: args.stopGraceSeconds,
         logDriver: "json-file",
         logOpts: { "max-size": "20m", "max-file": "5" },
-        securityOpts: ["no-new-privileges:true"],
+        // The engine adds label=disable to a container in the server's process space: unsaid, a refresh would replace it.
+        securityOpts: ["no-new-privileges:true", ...(args.hostPid ? ["label=disable"] : [])],
         ...(args.capabilities === undefined ? {} : { capabilities: { drops: ["ALL"], adds: [...args.capabilities] } }),
         labels: [
           { label: stageLabel, value: String(args.stage) },
