@@ -73,7 +73,7 @@ describe("the real programs accept what we render, and refuse it when it is brok
     });
     expect(good.exitCode, text(good)).toBe(0);
     const bad = await inImage("blackboxExporter", "/bin/blackbox_exporter", check, {
-      "blackbox.yml": renderBlackboxConfig().replaceAll("prober: http", "prober: htp"),
+      "blackbox.yml": renderBlackboxConfig().replaceAll("valid_http_versions", "valid_versions"),
     });
     expect(bad.exitCode).not.toBe(0);
   });
