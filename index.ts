@@ -9,7 +9,9 @@ import type { StackOutputs } from "./stacks/stage1-outputs.ts";
 export default async function program(): Promise<StackOutputs> {
   try {
     const configuration = loadConfiguration(pulumi.runtime.allConfig());
-    for (const line of await preflight(configuration)) await pulumi.log.warn(line);
+    const report = await preflight(configuration);
+    if (report.information.length > 0) await pulumi.log.info(report.information.join("\n"));
+    for (const line of report.warnings) await pulumi.log.warn(line);
     switch (configuration.stage) {
       case 1:
         return stage1(configuration);
