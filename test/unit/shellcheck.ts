@@ -18,10 +18,14 @@ export function shellcheck(scripts: ReadonlyMap<string, string>): void {
     for (const [name, text] of scripts) if (!names.has(text)) names.set(text, name.replaceAll("/", "_"));
     for (const [text, name] of names) writeFileSync(join(folder, name), text);
     const files = [...names.values()];
-    const result = spawnSync("shellcheck", ["--shell=bash", "--exclude=SC1091,SC2016,SC2043,SC2174", "--format=gcc", ...files], {
-      cwd: folder,
-      encoding: "utf8",
-    });
+    const result = spawnSync(
+      "shellcheck",
+      ["--shell=bash", "--exclude=SC1091,SC2016,SC2043,SC2174", "--format=gcc", ...files],
+      {
+        cwd: folder,
+        encoding: "utf8",
+      },
+    );
     if (result.error !== undefined) throw new Error(`shellcheck is not installed: apt-get install shellcheck`);
     expect(result.stdout, "shellcheck").toBe("");
     expect(result.status).toBe(0);
