@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { delimiter, join } from "node:path";
 import { OperatorError } from "../lib/errors.ts";
 import { cacheDirectory, repositoryRoot } from "../lib/paths.ts";
@@ -139,11 +149,12 @@ function nodeFolder(): string {
  */
 function programFolder(cli: string, language: string): string {
   const key = [cli, language].map((path) => path.split("/").at(-2)).join("_");
-  const folder = cacheDirectory("engine", "programs", key);
+  const folder = cacheDirectory("engine", "programs", `linked-${key}`);
   if (existsSync(folder)) return folder;
   const partial = `${folder}.${process.pid}`;
   mkdirSync(partial, { recursive: true });
-  symlinkSync(cli, join(partial, "pulumi"));
+  // A link to the file, not to its name: Pulumi looks for language hosts beside itself, and would follow a symbolic link away.
+  linkSync(cli, join(partial, "pulumi"));
   const launcher = `#!/bin/sh\nexec '${language}' -typescript=false "$@"\n`;
   writeFileSync(join(partial, "pulumi-language-nodejs"), launcher, { mode: 0o755 });
   renameSync(partial, folder);

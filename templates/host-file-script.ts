@@ -74,14 +74,16 @@ export function renderHostFileDelete(file: Pick<HostFileScript, "path" | "reload
   );
 }
 
-/** Makes the missing directories of a path: parents readable by all, the last with the given mode. Touches none that exists. */
+/**
+ * Makes the missing directories of a path: parents readable by all, the last with the given mode. Touches none that exists.
+ * Several files are written at once: a directory that another script makes between look and `mkdir` is fine.
+ */
 function makeDirectories(directory: string, mode: string): string[] {
   const parts = directory.split("/").filter((part) => part !== "");
   const parents = parts.slice(0, -1).map((_, index) => `/${parts.slice(0, index + 1).join("/")}`);
   return [
-    ...(parents.length === 0
-      ? []
-      : [`for parent in ${commandLine(parents)}; do [ -d "$parent" ] || mkdir -m 0755 -- "$parent"; done`]),
-    `[ -d ${quote(directory)} ] || mkdir -m ${quote(mode)} -- ${quote(directory)}`,
+    'make_directory() { [ -d "$2" ] || mkdir -m "$1" -- "$2" 2>/dev/null || [ -d "$2" ]; }',
+    ...(parents.length === 0 ? [] : [`for parent in ${commandLine(parents)}; do make_directory 0755 "$parent"; done`]),
+    `make_directory ${quote(mode)} ${quote(directory)}`,
   ];
 }
