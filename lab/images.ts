@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { defaultImages, type ImageKey, imageKeys } from "../config/images.ts";
 import { OperatorError } from "../lib/errors.ts";
+import { shortHash } from "../lib/hash.ts";
 import { cacheDirectory, repositoryRoot } from "../lib/paths.ts";
 import { run } from "../lib/process.ts";
 import { type Step, step } from "../lib/progress.ts";
@@ -9,7 +10,7 @@ import { labLabel } from "./addresses.ts";
 import { ensureBaseImage, ensureImage, type ImageDefinition, imageReference } from "./build-image.ts";
 import { docker, ensureDocker, labLog } from "./docker.ts";
 import { withLabLock } from "./lab-lock.ts";
-import { buildMinio, buildSampleProgram, minioVersion, sampleProgramExists, sampleSuiteHash } from "./programs.ts";
+import { buildMinio, buildSampleProgram, minioVersion, sampleProgramExists } from "./programs.ts";
 import { ensureRegistry, labRegistry, registryHas } from "./registry.ts";
 
 /** An image that the lab's registry has. */
@@ -83,12 +84,14 @@ function exporter(name: string, packageName: string, program: string): Recipe {
   };
 }
 
-function application(program: "im-backend" | "im-admin"): Recipe {
-  const filesKey = sampleSuiteHash();
+/** Keyed by the compiled program: a change elsewhere in the sample suite must not give a running suite another image. */
+async function application(program: "im-backend" | "im-admin"): Promise<Recipe> {
+  const file = await buildSampleProgram(program);
+  const filesKey = shortHash(readFileSync(file));
   return {
     base: "service",
     image: { name: program, directory: folder("application"), buildArguments: { PROGRAM: program }, filesKey },
-    files: async () => ({ program: await buildSampleProgram(program) }),
+    files: async () => ({ program: file }),
     version: filesKey,
   };
 }
@@ -104,7 +107,7 @@ function minio(): Recipe {
 }
 
 /** Grafana has none: it is in no registry of packages. */
-const recipes: { readonly [Key in ImageKey]?: () => Recipe } = {
+const recipes: { readonly [Key in ImageKey]?: () => Recipe | Promise<Recipe> } = {
   mysql: () => fromFolder("mysql", ["mysqld", "--version"], "sid"),
   redis: () => fromFolder("redis", ["redis-server", "--version"]),
   minio,
@@ -155,7 +158,7 @@ async function ensureOne(
   }
   // An official image that is in use needs nothing of ours: no base is built only to compare.
   if (isImage(known) && known.definition === official && (await isInRegistry(known))) return known;
-  const recipe = recipes[key]?.();
+  const recipe = await recipes[key]?.();
   const image = recipe === undefined ? undefined : { ...recipe.image, base: await ensureRecipeBase(recipe) };
   const definition = image === undefined ? undefined : imageReference(image);
   if (isImage(known) && known.definition === definition && (await isInRegistry(known))) return known;

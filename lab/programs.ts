@@ -26,7 +26,7 @@ export type SampleProgram = "im-backend" | "im-admin" | "im-traffic";
 const sampleSuite = join(repositoryRoot, "lab", "sample-suite");
 
 /** Stands for the source of the sample suite: everything that a Go build reads. */
-export function sampleSuiteHash(): string {
+function sampleSuiteHash(): string {
   const files = readdirSync(sampleSuite, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && !entry.name.endsWith("_test.go"))
     .map((entry) => join(entry.parentPath, entry.name))
@@ -48,8 +48,11 @@ export async function buildSampleProgram(program: SampleProgram): Promise<string
   });
 }
 
-/** Without the C library (the image need not match), without this machine's paths, without debugging tables. */
-const goFlags = ["-trimpath", "-ldflags=-s -w"];
+/**
+ * Without the C library (the image need not match), without this machine's paths and the commit (the same source must give
+ * the same program), without debugging tables.
+ */
+const goFlags = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w"];
 
 async function buildOnce(
   name: string,
