@@ -1,7 +1,10 @@
+import { spawn } from "node:child_process";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
 import { runMain } from "../lib/errors.ts";
-import { run } from "../lib/process.ts";
-import { ensureEngine } from "./engine.ts";
-import { labArguments, labPulumiEnvironment } from "./lab-pulumi.ts";
+import { quote } from "../lib/shell.ts";
+import { type Engine, ensureEngine } from "./engine.ts";
+import { labProjectFolder, labPulumiEnvironment, withAbsoluteFiles } from "./lab-pulumi.ts";
 
 const help = `npm run pulumi -- <any pulumi command>
 
@@ -12,7 +15,10 @@ touch a production stack. With a login of your own, type plain \`pulumi …\` as
   npm run pulumi -- up -s stage1 --yes
   npm run pulumi -- stack output -s stage1
   npm run pulumi -- destroy -s stage1 --yes
-  npm run pulumi -- --print-environment     shell lines that put this engine on your PATH, for a stack of your own
+
+  eval "$(npm run --silent pulumi -- --print-environment)"
+      for a stack of your own where Pulumi's servers do not answer: puts this engine on your PATH and
+      its plugins into your PULUMI_HOME (default ~/.pulumi); then plain \`pulumi …\`
 `;
 
 await runMain(async () => {
@@ -21,24 +27,51 @@ await runMain(async () => {
     process.stdout.write(help);
     return 0;
   }
-  const engine = await ensureEngine();
+  const engine = await engineWithoutTouchingStdout();
   if (args[0] === "--print-environment") {
-    for (const [name, value] of Object.entries(engine.environment)) process.stdout.write(`export ${name}='${value}'\n`);
-    process.stdout.write(
-      "# Where Pulumi's servers do not answer, also: export PULUMI_HOME=… with the plugins linked there by\n",
-    );
-    process.stdout.write('#   npm run pulumi -- --link-plugins "$PULUMI_HOME"\n');
-    return 0;
-  }
-  if (args[0] === "--link-plugins") {
-    engine.linkPlugins(args[1] ?? `${process.env["HOME"]}/.pulumi`);
+    printEnvironment(engine);
     return 0;
   }
   const environment = await labPulumiEnvironment(engine);
-  const result = await run(engine.pulumi, labArguments(args), {
-    environment,
-    inheritOutput: true,
-    timeoutSeconds: 86_400,
-  });
-  return result.exitCode;
+  // npm changes to the repository's root; INIT_CWD is where the person typed.
+  const from = process.env["INIT_CWD"] ?? process.cwd();
+  return onThisTerminal(engine.pulumi, withAbsoluteFiles(args, from), labProjectFolder(), environment);
 });
+
+/** What Pulumi prints may be piped (`stack output --json`) or evaluated; progress of a build must not come in between. */
+async function engineWithoutTouchingStdout(): Promise<Engine> {
+  const write = process.stdout.write;
+  process.stdout.write = process.stderr.write.bind(process.stderr);
+  try {
+    return await ensureEngine();
+  } finally {
+    process.stdout.write = write;
+  }
+}
+
+function printEnvironment(engine: Engine): void {
+  const home = process.env["PULUMI_HOME"] ?? join(homedir(), ".pulumi");
+  engine.linkPlugins(home);
+  const { PATH, ...others } = engine.environment;
+  const path = `${dirname(engine.pulumi)}:${PATH ?? ""}`;
+  for (const [name, value] of Object.entries({ ...others, PATH: path, PULUMI_HOME: home })) {
+    process.stdout.write(`export ${name}=${quote(value)}\n`);
+  }
+}
+
+/** Runs a command with this terminal and waits for it also on Ctrl-C, which Pulumi answers by ending in good order. */
+function onThisTerminal(
+  command: string,
+  args: readonly string[],
+  folder: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<number> {
+  return new Promise((done, failed) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
+    const child = spawn(command, args, { cwd: folder, env: { ...process.env, ...environment }, stdio: "inherit" });
+    // The terminal sends SIGINT to the child by itself; SIGTERM comes to this process alone.
+    process.on("SIGTERM", () => child.kill("SIGTERM"));
+    child.on("error", failed);
+    child.on("close", (code, signal) => done(code ?? (signal === "SIGINT" ? 130 : 143)));
+  });
+}
