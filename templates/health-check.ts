@@ -3,6 +3,9 @@ import { PREAMBLE, quote } from "../lib/shell.ts";
 import { mysqlInContainer, redisInContainer } from "./container-clients.ts";
 import { renderUnit } from "./systemd.ts";
 
+/** Read by node_exporter's textfile collector. */
+export const healthCheckMetrics = `${textfileDirectory}/health-check.prom`;
+
 /** What the health check looks at. A service that the suite does not have is undefined and not checked. */
 export interface HealthCheckTargets {
   readonly mysql?: { readonly container: string; readonly optionFile: string } | undefined;
@@ -24,7 +27,7 @@ export function renderHealthCheck(targets: HealthCheckTargets): string {
 # 服务健康检查 / health check: prints one line a check; exit code 0 = all healthy, 1 = at least one is not.
 ${PREAMBLE}
 
-metrics_file=${quote(`${textfileDirectory}/health-check.prom`)}
+metrics_file=${quote(healthCheckMetrics)}
 failures=0
 metrics=""
 

@@ -1,7 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { credentialsDirectory, healthCheckLog, mysqlAccounts, programDirectory } from "../../config/names.ts";
 import { renderRedisAuth } from "../../templates/container-clients.ts";
-import { renderHealthCheck, renderHealthCheckService, renderHealthCheckTimer } from "../../templates/health-check.ts";
+import {
+  healthCheckMetrics,
+  renderHealthCheck,
+  renderHealthCheckService,
+  renderHealthCheckTimer,
+} from "../../templates/health-check.ts";
 import { renderLogrotate } from "../../templates/logrotate.ts";
 import { renderMysqlOptionFile } from "../../templates/mysql-option-file.ts";
 import type { SuiteEndpoints } from "../app/suite-endpoints.ts";
@@ -85,6 +90,7 @@ export class HealthCheck extends pulumi.ComponentResource {
         unitName: "im-health-check",
         service: renderHealthCheckService(program, healthCheckLog),
         timer: renderHealthCheckTimer(args.intervalMinutes),
+        writes: [healthCheckMetrics, `${healthCheckMetrics}.partial`],
       },
       { parent: this, dependsOn: programFile },
     );

@@ -1,3 +1,4 @@
+import { dirname } from "node:path/posix";
 import * as pulumi from "@pulumi/pulumi";
 import { quote, script } from "../../lib/shell.ts";
 import type { Host } from "./host.ts";
@@ -10,6 +11,8 @@ export interface SystemdTimerArgs {
   readonly unitName: string;
   readonly service: string;
   readonly timer: string;
+  /** Files that the service itself writes: removed with it. Its log stays: it is history, and may be older than us. */
+  readonly writes?: readonly string[];
   /** Hashes of the programs and files that the service uses: a change runs the service once. */
   readonly rerunWhen?: readonly pulumi.Input<string>[];
 }
@@ -51,6 +54,10 @@ export class SystemdTimer extends pulumi.ComponentResource {
           'timeout 30 systemctl reset-failed "$unit.service" "$unit.timer" 2>/dev/null || :',
           // The timer's stamp, where it keeps one.
           'rm -f -- "/var/lib/systemd/timers/stamp-$unit.timer"',
+          ...(args.writes ?? []).flatMap((path) => [
+            `rm -f -- ${quote(path)}`,
+            `rmdir --parents --ignore-fail-on-non-empty -- ${quote(dirname(path))} 2>/dev/null || :`,
+          ]),
         ),
         rerunWhen: [service.sha256, timer.sha256, ...(args.rerunWhen ?? [])],
       },

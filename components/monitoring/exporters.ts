@@ -36,6 +36,7 @@ export class Exporters extends pulumi.ComponentResource {
       {
         host: args.host,
         create: script(`mkdir -p -m 0755 -- ${quote(textfileDirectory)}`, `chmod 0755 -- ${quote(textfileDirectory)}`),
+        delete: script(`rmdir --parents --ignore-fail-on-non-empty -- ${quote(textfileDirectory)} 2>/dev/null || :`),
       },
       { parent: this },
     );
