@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -40,7 +39,7 @@ func serve() error {
 
 	// The service listens at once and says "unavailable" until its databases are there: the order in which containers
 	// start then does not matter.
-	go service.prepare(ctx)
+	service.prepare(ctx)
 
 	server := &http.Server{
 		Addr:              environment.String("LISTEN_ADDRESS", ":8080"),
@@ -125,6 +124,8 @@ func newService() (*service, error) {
 		WriteTimeout: time.Second,
 		MaxRetries:   1,
 		PoolSize:     50,
+		// Without it the time limits of single requests are not obeyed.
+		ContextTimeoutEnabled: true,
 		// A demoted Redis answers "read-only" for ever on an old connection, so connections must not live long.
 		ConnMaxLifetime: 5 * time.Minute,
 	})
@@ -155,30 +156,26 @@ func endpoint(prefix string, fallback store.Endpoint) (store.Endpoint, error) {
 	}, err
 }
 
-// prepare makes the schema and the bucket when they are missing, and tries until both are there.
+// prepare makes the schema and the bucket when they are missing. Neither waits for the other.
 func (s *service) prepare(ctx context.Context) {
-	steps := []struct {
-		name string
-		work func(context.Context) error
-	}{{"schema", s.store.EnsureSchema}, {"bucket", s.bucket.Ensure}}
-	for _, step := range steps {
-		for {
-			limit, cancel := context.WithTimeout(ctx, 20*time.Second)
-			err := step.work(limit)
-			cancel()
-			if err == nil {
-				slog.Info("ready", "part", step.name)
-				break
-			}
-			if errors.Is(ctx.Err(), context.Canceled) {
-				return
-			}
-			slog.Warn("not ready yet", "part", step.name, "error", err.Error())
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(time.Second):
-			}
+	go untilDone(ctx, "schema", s.store.EnsureSchema)
+	go untilDone(ctx, "bucket", s.bucket.Ensure)
+}
+
+// untilDone repeats the work every second until it succeeds or the service stops.
+func untilDone(ctx context.Context, part string, work func(context.Context) error) {
+	for ctx.Err() == nil {
+		limit, cancel := context.WithTimeout(ctx, 20*time.Second)
+		err := work(limit)
+		cancel()
+		if err == nil {
+			slog.Info("ready", "part", part)
+			return
+		}
+		slog.Warn("not ready yet", "part", part, "error", err.Error())
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
 		}
 	}
 }
