@@ -20,7 +20,7 @@ export interface ClassNames {
 export function classNames(npmPackage: string, file: string, className: string): ClassNames {
   const root = dirname(createRequire(import.meta.url).resolve(`${npmPackage}/package.json`));
   const path = join(root, `${file}.d.ts`);
-  const program = ts.createProgram([path], { noResolve: false, types: [], skipLibCheck: true });
+  const program = ts.createProgram([path], compilerOptions, packageOnlyHost());
   const reader = new Reader(program.getTypeChecker());
   const source = program.getSourceFile(path);
   if (source === undefined) throw new Error(`${npmPackage} has no file ${file}.d.ts`);
@@ -33,6 +33,20 @@ export function classNames(npmPackage: string, file: string, className: string):
     return found;
   };
   return { inputs: reader.members(declared(`${className}Args`)), outputs: reader.members(declared(className)) };
+}
+
+const compilerOptions: ts.CompilerOptions = { noLib: true, types: [], skipLibCheck: true };
+
+/** Reads the package's own files only: names need neither the language's library nor Pulumi's SDK, which take seconds. */
+function packageOnlyHost(): ts.CompilerHost {
+  const host = ts.createCompilerHost(compilerOptions);
+  host.resolveModuleNameLiterals = (literals, containingFile) =>
+    literals.map(({ text }) =>
+      text.startsWith(".")
+        ? ts.resolveModuleName(text, containingFile, compilerOptions, host)
+        : { resolvedModule: undefined },
+    );
+  return host;
 }
 
 class Reader {

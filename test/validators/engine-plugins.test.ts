@@ -106,9 +106,9 @@ describe("property names of the npm packages and of the plugins we build", () =>
       for (const entry of readdirSync(join(repositoryRoot, folder), { recursive: true, withFileTypes: true })) {
         if (!entry.isFile() || !entry.name.endsWith(".ts")) continue;
         const text = readFileSync(join(entry.parentPath, entry.name), "utf8");
-        for (const [, plugin, module, className] of text.matchAll(
-          /new (docker|command|random|tls)\.(?:(local|remote)\.)?([A-Z]\w+)\(/g,
-        )) {
+        // `new docker.Container(`, and `new remote.Command(` of the package command.
+        const pattern = /new (?:(docker|random|tls)|(?:command\.)?(local|remote))\.([A-Z]\w+)\(/g;
+        for (const [, plugin = "command", module, className] of text.matchAll(pattern)) {
           const file = `${(className ?? "").charAt(0).toLowerCase()}${(className ?? "").slice(1)}`;
           created.add(`${plugin}/${module === undefined ? "" : `${module}/`}${file}/${className}`);
         }
