@@ -111,9 +111,13 @@ const createdSuite = z.strictObject({
 const adoptedCredentials = z.strictObject({
   mysqlRootPassword: z.string().min(1).refine(withoutLineBreak, "a password cannot contain a line break or NUL"),
   redisPassword: z.string().refine(withoutLineBreak, "a password cannot contain a line break or NUL").default(""),
-  minioAccessKey: z.string().min(3),
-  minioSecretKey: z.string().min(8),
+  /** Both are needed unless the suite has no MinIO. */
+  minioAccessKey: z.string().default(""),
+  minioSecretKey: z.string().default(""),
 });
+
+/** MinIO's own lower limits. */
+const minioKeyLengths = { minioAccessKey: 3, minioSecretKey: 8 } as const;
 
 function withoutLineBreak(value: string): boolean {
   return !/[\r\n\0]/.test(value);
@@ -201,8 +205,19 @@ export const configurationSchema = z
       if (other !== undefined) issue(["suite", "ports", name], value, `port ${value} is already taken by ${other}`);
       used.set(value, name);
     }
-    if (suite.mode === "create" && suite.without.includes("mysql")) {
-      issue(["suite", "without"], "mysql", "a suite cannot be created without its database");
+    if (suite.without.includes("mysql")) {
+      issue(["suite", "without"], "mysql", "the suite needs its database: every later stage is about it");
+    }
+    if (suite.mode === "adopt" && credentials !== undefined && !suite.without.includes("minio")) {
+      for (const [key, length] of Object.entries(minioKeyLengths) as [keyof typeof minioKeyLengths, number][]) {
+        if (credentials[key].length < length) {
+          issue(
+            ["adoptedCredentials", key],
+            credentials[key],
+            `expected at least ${length} characters, or "minio" in im:suite.without`,
+          );
+        }
+      }
     }
     if (stage === 1 && context.value.previousStack !== undefined) {
       issue(["previousStack"], context.value.previousStack, "stage 1 has no stack below it: remove this key");

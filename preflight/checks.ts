@@ -151,7 +151,7 @@ function checkAdoptedContainer(service: SuiteService, suite: AdoptedSuite, facts
     return [
       refuse(
         path,
-        `= "${name}": the container is ${container.status}. Expected a running one; start it with: docker start ${name}`,
+        `= "${name}": the container is ${container.status}. Expected a running one; type on the server: docker ${container.status === "paused" ? "unpause" : "start"} ${name}`,
       ),
     ];
   }

@@ -101,9 +101,9 @@ describe("what is refused: the path, the value and what is expected", () => {
       ["im:adoptedCredentials = (secret)", "remove this key"],
     ],
     [
-      "a created suite without its database",
+      "a suite without its database",
       (c) => Object.assign(c.suite, { without: ["mysql"] }),
-      ['im:suite.without = ["mysql"]', "without its database"],
+      ['im:suite.without = ["mysql"]', "needs its database"],
     ],
     ["an unknown image", (c) => Object.assign(c, { images: { bakend: "x:1" } }), ["im:images.bakend: unknown key"]],
     [
@@ -140,6 +140,18 @@ describe("what is refused: the path, the value and what is expected", () => {
     );
     expect(message).toContain('im:suite.directory = "/root/../etc": expected a path without ..');
     expect(message).toContain('im:suite.containers.mysql = "a b": expected a container name');
+  });
+
+  test("MinIO's keys are needed exactly when there is a MinIO", () => {
+    const { mysqlRootPassword } = adoptedConfiguration().adoptedCredentials;
+    const message = refusal(adoptedConfiguration(), (c) =>
+      Object.assign(c, { adoptedCredentials: { mysqlRootPassword } }),
+    );
+    expect(message).toContain("im:adoptedCredentials.minioAccessKey = (secret): expected at least 3 characters");
+    expect(message).toContain("im:adoptedCredentials.minioSecretKey = (secret): expected at least 8 characters");
+    const without = { ...adoptedConfiguration(), adoptedCredentials: { mysqlRootPassword } };
+    without.suite["without"] = ["minio"];
+    expect(parseConfiguration(without).adoptedCredentials?.minioSecretKey).toBe("");
   });
 
   test("adopt without credentials says who asks for them", () => {
