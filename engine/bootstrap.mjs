@@ -1,15 +1,17 @@
-// Runs before every npm script, under whatever Node the machine has (20 or later): installs the node modules when the lock file
-// changed. Plain JavaScript without dependencies, because it is what brings the dependencies. Everything after it
-// runs under the Node that the npm package `node` brings.
+// Runs before every npm script, under whatever Node the machine has (20 or later): installs the node modules when package.json or
+// the lock file has changed. Plain JavaScript without dependencies, because it is what brings the dependencies. Everything
+// after it runs under the Node that the npm package `node` brings. It writes to stderr: stdout belongs to the script.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
-const root = resolve(import.meta.dirname ?? dirname(new URL(import.meta.url).pathname), "..");
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const stampFile = join(root, "node_modules", ".im-suite-ha-stamp");
-const oldestNode = [22, 18];
+/** From this Node on, TypeScript's types are stripped without a flag. */
+const oldestPackagedNode = [22, 18];
 
 /** Ends with one sentence and what to type. */
 function stop(sentence) {
@@ -17,7 +19,7 @@ function stop(sentence) {
   process.exit(1);
 }
 
-/** The packages and the platform: a copied node_modules of another machine must not count as installed. */
+/** The packages and the platform: a node_modules copied from another machine must not count as installed. */
 function wantedStamp() {
   const hash = createHash("sha256");
   for (const file of ["package.json", "package-lock.json"]) hash.update(readFileSync(join(root, file)));
@@ -25,65 +27,104 @@ function wantedStamp() {
 }
 
 function cacheDirectory() {
-  return process.env.IM_SUITE_HA_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "im-suite-ha");
+  return process.env.IM_SUITE_HA_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "im-suite-ha");
 }
 
-/** Runs npm with a line that shows it is alive; its output goes to the log. */
-function install(log) {
-  return new Promise((done) => {
-    const output = openSync(log, "a", 0o600);
-    const started = Date.now();
-    const seconds = () => Math.round((Date.now() - started) / 1000);
-    const isTerminal = process.stdout.isTTY === true;
-    const timer = setInterval(
-      () => process.stdout.write(isTerminal ? `\r… node modules ${seconds()} s` : `  … node modules: ${seconds()} s\n`),
-      isTerminal ? 1000 : 30_000,
+/** Shows that work goes on: a line redrawn every second on a terminal, elsewhere a line every 30 s. */
+function startProgress() {
+  const started = Date.now();
+  const isTerminal = process.stderr.isTTY === true && process.env.CI === undefined;
+  const progress = {
+    detail: "",
+    seconds: () => Math.round((Date.now() - started) / 1000),
+    stop: () => {
+      clearInterval(timer);
+      if (isTerminal) process.stderr.write("\r\u001b[2K");
+    },
+  };
+  const draw = () => {
+    const text = `… node modules ${progress.seconds()} s  ${progress.detail}`;
+    process.stderr.write(
+      isTerminal ? `\r\u001b[2K${text.slice(0, (process.stderr.columns ?? 80) - 1)}` : `  ${text.slice(0, 120)}\n`,
     );
-    const child = spawn("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+  };
+  const timer = setInterval(draw, isTerminal ? 1000 : 30_000);
+  return progress;
+}
+
+/** Runs `npm ci`. Its whole output goes to the log; the newest package it fetched is shown. */
+function install(log, progress) {
+  return new Promise((done) => {
+    const file = createWriteStream(log, { flags: "a", mode: 0o600 });
+    let tail = "";
+    const child = spawn("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=http"], {
       cwd: root,
-      stdio: ["ignore", output, output],
-      // npm warns that this very script's Node is older than some packages want; they run under the packaged one.
+      stdio: ["ignore", "pipe", "pipe"],
+      // This script's Node is older than what some packages want; they run under the packaged one.
       env: { ...process.env, npm_config_engine_strict: "false" },
     });
-    child.on("error", () => done({ code: 127, seconds: seconds() }));
+    const take = (piece) => {
+      const text = String(piece);
+      file.write(text);
+      tail = (tail + text).slice(-4000);
+      const fetched = /npm http fetch GET \d+ \S*?\/([^/\s]+)(?:\s|$)/.exec(text)?.[1];
+      if (fetched !== undefined) progress.detail = decodeURIComponent(fetched);
+    };
+    child.stdout.on("data", take);
+    child.stderr.on("data", take);
+    child.on("error", (error) => done({ code: 127, tail: error.message, missing: error.code === "ENOENT" }));
     child.on("close", (code) => {
-      clearInterval(timer);
-      if (isTerminal) process.stdout.write("\r\u001b[2K");
-      done({ code, seconds: seconds() });
+      file.end();
+      done({ code, tail, missing: false });
     });
   });
 }
 
+/** The lines of npm's output that say why it failed. */
+function reason(tail) {
+  const lines = tail.split("\n").filter((line) => line.trim() !== "");
+  const errors = lines.filter((line) => /npm (error|ERR!)/.test(line) && !/complete log|_logs/.test(line));
+  return (errors.length > 0 ? errors.slice(0, 6) : lines.slice(-5)).join("\n");
+}
+
 if (Number(process.versions.node.split(".")[0]) < 20) {
   stop(
-    `Node ${process.versions.node} is too old: expected 20 or later. Install it from your distribution or from nodejs.org.`,
+    `Node ${process.versions.node} is too old: expected 20 or later. On Debian 13 or Ubuntu 24.10 type: apt-get install nodejs npm. Elsewhere take it from nodejs.org or a mirror.`,
   );
 }
+
 const wanted = wantedStamp();
 if (!existsSync(stampFile) || readFileSync(stampFile, "utf8") !== wanted) {
   const log = join(cacheDirectory(), "logs", "node-modules.log");
   mkdirSync(dirname(log), { recursive: true, mode: 0o700 });
-  process.stdout.write(`… installing node modules (log: ${log})\n`);
-  const { code, seconds } = await install(log);
+  process.stderr.write(`… installing node modules (log: ${log})\n`);
+  const progress = startProgress();
+  const { code, tail, missing } = await install(log, progress);
+  progress.stop();
+  if (missing)
+    stop("There is no npm on this machine. On Debian or Ubuntu type: apt-get install npm. Then run this again.");
   if (code !== 0) {
-    const tail =
-      existsSync(log) && statSync(log).size > 0
-        ? readFileSync(log, "utf8").trim().split("\n").slice(-5).join("\n")
-        : "";
     stop(
-      `npm could not install the node modules (exit code ${code}); the log is ${log}\n${tail}\nWhere the registry is slow or closed, name a mirror: npm config set registry <address>`,
+      `npm could not install the node modules (exit code ${code}; the log is ${log}):\n${reason(tail)}\nWhere the registry is slow or closed, name a mirror and run this again: npm config set registry <address>`,
     );
   }
-  process.stdout.write(`✔ node modules ${seconds} s\n`);
   writeFileSync(stampFile, wanted);
+  process.stderr.write(`✔ node modules ${progress.seconds()} s\n`);
 }
 
-// The pre-script's check, so that the script itself does not die of a syntax error in an old Node.
+// Looked at each time: the script itself would only die of a syntax error in an old Node.
 const packaged = join(root, "node_modules", ".bin", "node");
-const answer = spawnSync(existsSync(packaged) ? packaged : "node", ["--version"], { encoding: "utf8" });
-const version = (answer.stdout ?? "").trim().replace(/^v/, "").split(".").map(Number);
-if (!(version[0] > oldestNode[0] || (version[0] === oldestNode[0] && version[1] >= oldestNode[1]))) {
+const answer = existsSync(packaged) ? spawnSync(packaged, ["--version"], { encoding: "utf8" }) : undefined;
+const version = (answer?.stdout ?? "").trim().replace(/^v/, "").split(".").map(Number);
+const enough = oldestPackagedNode.join(".");
+if (
+  !(version[0] > oldestPackagedNode[0] || (version[0] === oldestPackagedNode[0] && version[1] >= oldestPackagedNode[1]))
+) {
+  const state =
+    answer === undefined
+      ? "is missing (npm was told not to run install scripts?)"
+      : `says "${answer.stdout?.trim() || answer.error?.message || answer.stderr?.trim()}"`;
   stop(
-    `The packaged Node is ${answer.stdout?.trim() || "missing"}: expected ${oldestNode.join(".")} or later. Type: npm install-scripts approve node && rm ${stampFile} && npm run check`,
+    `The Node of the npm package \`node\` ${state}: expected ${enough} or later. Type: npm rebuild --ignore-scripts=false node`,
   );
 }
