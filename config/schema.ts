@@ -101,8 +101,8 @@ const createdSuite = z.strictObject({
     })
     .prefault({}),
   /**
-   * Containers whose replacement is allowed in the next `up`. Everything that would replace a data container fails the preview
-   * unless it is named here: a replacement restarts the database.
+   * Containers whose replacement (or destruction) is allowed in the next `up` (or `destroy`). Everything that would replace a data
+   * container fails the preview unless it is named here: a replacement restarts the database.
    */
   allowReplace: z.array(z.enum(["mysql", "redis", "minio"])).default([]),
 });

@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { adoptedEndpoints } from "../components/app/adopted-suite.ts";
-import { CreatedSuite, createdEndpoints } from "../components/app/created-suite.ts";
+import { CreatedSuite, createdEndpoints, protectedServices } from "../components/app/created-suite.ts";
 import type { SuiteEndpoints } from "../components/app/suite-endpoints.ts";
 import { HealthCheck } from "../components/health-check/health-check.ts";
+import { DestroyGuard } from "../components/host/destroy-guard.ts";
 import { Host } from "../components/host/host.ts";
 import { Exporters } from "../components/monitoring/exporters.ts";
 import { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
@@ -53,7 +54,7 @@ export function stage1(configuration: Configuration): StackOutputs {
     },
     afterSuite,
   );
-  new Exporters(
+  const exporters = new Exporters(
     "a-exporters",
     {
       host,
@@ -66,7 +67,7 @@ export function stage1(configuration: Configuration): StackOutputs {
     },
     afterSuite,
   );
-  new HealthCheck(
+  const healthCheck = new HealthCheck(
     "a-health-check",
     {
       host,
@@ -77,6 +78,18 @@ export function stage1(configuration: Configuration): StackOutputs {
     },
     afterSuite,
   );
+
+  if (created !== undefined && suite.mode === "create") {
+    const isProtected = protectedServices.filter((service) => !suite.allowReplace.includes(service));
+    new DestroyGuard("a-destroy-guard", {
+      host,
+      refusal:
+        isProtected.length === 0
+          ? undefined
+          : `Nothing was destroyed: this suite's ${isProtected.join(", ")} would stop serving. If you mean it: im:suite.allowReplace: [${protectedServices.join(", ")}], pulumi up, then destroy. The data stays in any case.`,
+      guards: [created, rootLogin, accounts, exporters, healthCheck],
+    });
+  }
 
   return stage1Outputs({ configuration, server, host, endpoints, credentials, accounts });
 }

@@ -22,6 +22,9 @@ export interface CreatedSuiteArgs {
   readonly listenAddress: string;
 }
 
+/** Services with data: neither replaced nor destroyed unless the operator names them in `allowReplace`. */
+export const protectedServices = ["mysql", "redis", "minio"] as const;
+
 /** The whole suite on an empty server, in the order in which its parts need each other. */
 export class CreatedSuite extends pulumi.ComponentResource {
   readonly mysql: MysqlServer;
@@ -34,7 +37,7 @@ export class CreatedSuite extends pulumi.ComponentResource {
     const { host, stage, suite, image } = args;
     const { ports, memoryMiB, publicAddress } = suite;
     const has = (service: (typeof suiteServices)[number]) => !suite.without.includes(service);
-    const protect = (service: "mysql" | "redis" | "minio") => !suite.allowReplace.includes(service);
+    const protect = (service: (typeof protectedServices)[number]) => !suite.allowReplace.includes(service);
     const network = new docker.Network(
       `${name}-network`,
       { name: createdNetwork, driver: "bridge", labels: [{ label: stageLabel, value: String(stage) }] },
