@@ -88,31 +88,54 @@ function listFiles(directory: string): string[] {
 
 const imagesDirectory = join(repositoryRoot, "lab", "images");
 const serverDirectory = join(repositoryRoot, "lab", "server");
+const baseBuilder = join(imagesDirectory, "base", "build.sh");
 
 /** The servers' release, and the one that has packages which no stable release has (MySQL). */
 export type BaseRelease = typeof serverRelease | "sid";
 
-const bases = new Map<BaseRelease, Promise<string>>();
+interface BasePlan {
+  readonly reference: string;
+  /** Makes the image, whether or not it exists. */
+  readonly make: () => Promise<void>;
+}
+
+const plans = new Map<BaseRelease, Promise<BasePlan>>();
+
+async function basePlan(release: BaseRelease): Promise<BasePlan> {
+  const plan = plans.get(release) ?? planBase(release);
+  plans.set(release, plan);
+  return await plan;
+}
+
+/** The reference that the base image has or will have. Makes nothing. */
+export async function baseImageReference(release: BaseRelease = serverRelease): Promise<string> {
+  return (await basePlan(release)).reference;
+}
 
 /**
  * The image that all others stand on: by debootstrap from this machine's mirror, else Debian's official image.
  * @returns its reference.
  */
 export async function ensureBaseImage(release: BaseRelease = serverRelease): Promise<string> {
-  const made = bases.get(release) ?? makeBaseImage(release);
-  bases.set(release, made);
-  return await made;
+  const plan = await basePlan(release);
+  if (!(await imageExists(plan.reference))) await plan.make();
+  return plan.reference;
 }
 
 const baseName = (release: BaseRelease) => (release === serverRelease ? "base" : `base-${release}`);
 
-async function makeBaseImage(release: BaseRelease): Promise<string> {
-  const apt = await readMachineApt();
+async function planBase(release: BaseRelease): Promise<BasePlan> {
+  const machine = await readMachineApt();
   const root = process.getuid?.() === 0;
-  if (apt !== undefined && root && ((await onPath("debootstrap")) || (await onPath("apt-get")))) {
-    return await debootstrapBase(release, release === serverRelease ? apt : unstableApt(apt, release));
+  if (machine !== undefined && root && ((await onPath("debootstrap")) || (await onPath("apt-get")))) {
+    const apt = release === serverRelease ? machine : unstableApt(machine, release);
+    const builder = readFileSync(baseBuilder, "utf8");
+    const reference = `im-lab/${baseName(release)}:${shortHash(JSON.stringify([builder, release, apt]))}`;
+    return { reference, make: async () => await debootstrapBase(release, apt, reference) };
   }
-  return await officialBase(release, root);
+  const official = release === serverRelease ? "debian:12" : `debian:${release}`;
+  const definition = { name: baseName(release), directory: join(imagesDirectory, "base"), base: official };
+  return { reference: imageReference(definition), make: async () => await officialBase(definition, root) };
 }
 
 /** Unstable has neither updates nor security, and a mirror may serve it from a day that apt calls too old. */
@@ -124,11 +147,8 @@ function unstableApt(apt: MachineApt, release: BaseRelease): MachineApt {
   };
 }
 
-async function debootstrapBase(release: BaseRelease, apt: MachineApt): Promise<string> {
-  const builder = join(imagesDirectory, "base", "build.sh");
+async function debootstrapBase(release: BaseRelease, apt: MachineApt, reference: string): Promise<void> {
   const name = baseName(release);
-  const reference = `im-lab/${name}:${shortHash(JSON.stringify([readFileSync(builder, "utf8"), release, apt]))}`;
-  if (await imageExists(reference)) return reference;
   await step(`Make the base system (debootstrap ${release})`, async (progress) => {
     if (!(await onPath("debootstrap"))) await installPackages(["debootstrap"], progress);
     const work = cacheDirectory("lab", "build", name);
@@ -141,7 +161,7 @@ async function debootstrapBase(release: BaseRelease, apt: MachineApt): Promise<s
       writeFileSync(join(settings, "authorities", file), text);
     }
     const target = join(work, "root");
-    await runChecked("bash", [builder, target, release, apt.mirror, settings], {
+    await runChecked("bash", [baseBuilder, target, release, apt.mirror, settings], {
       environment: { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
       timeoutSeconds: 1200,
       logFile: labLog,
@@ -160,17 +180,15 @@ async function debootstrapBase(release: BaseRelease, apt: MachineApt): Promise<s
     await runChecked("rm", ["-rf", "--one-file-system", work]);
   });
   await removeOutdated(name, reference);
-  return reference;
 }
 
-async function officialBase(release: BaseRelease, root: boolean): Promise<string> {
-  const official = release === serverRelease ? "debian:12" : `debian:${release}`;
+async function officialBase(definition: ImageDefinition, root: boolean): Promise<void> {
   try {
-    return await ensureImage({ name: baseName(release), directory: join(imagesDirectory, "base"), base: official });
+    await ensureImage(definition);
   } catch (error) {
     const why = root ? "this machine's apt has no Debian mirror" : "this user is not root";
     throw new OperatorError(
-      `The lab's base system can be made neither by debootstrap (${why}) nor from the image ${official} (it cannot be pulled). ` +
+      `The lab's base system can be made neither by debootstrap (${why}) nor from the image ${definition.base} (it cannot be pulled). ` +
         `Run this as root with IM_LAB_DEBIAN_MIRROR set to the URL of a Debian mirror. ${messageOf(error)}`,
     );
   }

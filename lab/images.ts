@@ -7,7 +7,13 @@ import { cacheDirectory, repositoryRoot } from "../lib/paths.ts";
 import { run } from "../lib/process.ts";
 import { type Step, step } from "../lib/progress.ts";
 import { labLabel } from "./addresses.ts";
-import { ensureBaseImage, ensureImage, type ImageDefinition, imageReference } from "./build-image.ts";
+import {
+  baseImageReference,
+  ensureBaseImage,
+  ensureImage,
+  type ImageDefinition,
+  imageReference,
+} from "./build-image.ts";
 import { docker, ensureDocker, labLog } from "./docker.ts";
 import { withLabLock } from "./lab-lock.ts";
 import { buildMinio, buildSampleProgram, minioVersion, sampleProgramExists } from "./programs.ts";
@@ -159,7 +165,7 @@ async function ensureOne(
   // An official image that is in use needs nothing of ours: no base is built only to compare.
   if (isImage(known) && known.definition === official && (await isInRegistry(known))) return known;
   const recipe = await recipes[key]?.();
-  const image = recipe === undefined ? undefined : { ...recipe.image, base: await ensureRecipeBase(recipe) };
+  const image = recipe === undefined ? undefined : { ...recipe.image, base: await recipeBaseReference(recipe) };
   const definition = image === undefined ? undefined : imageReference(image);
   if (isImage(known) && known.definition === definition && (await isInRegistry(known))) return known;
   if (official !== undefined && (await imagesCanBePulled())) {
@@ -169,6 +175,7 @@ async function ensureOne(
   if (recipe === undefined || image === undefined) {
     return { unavailable: `${official} cannot be pulled here, and there is no package to build it from.` };
   }
+  await ensureRecipeBase(recipe);
   const files = await recipe.files?.();
   const built = await ensureImage(files === undefined ? image : { ...image, files });
   return await push(built, repositoryOf(key), await versionIn(built, recipe.version), pushAddress, "built", built);
@@ -178,13 +185,18 @@ function isImage(image: AvailableImage | UnavailableImage | undefined): image is
   return image !== undefined && "reference" in image;
 }
 
-async function ensureRecipeBase(recipe: Recipe): Promise<string> {
-  return recipe.base === "sid" ? await ensureBaseImage("sid") : await ensureServiceImage();
+/** The name of what the recipe stands on. Making it is for `ensureRecipeBase`: a run that has nothing to build needs only the name. */
+async function recipeBaseReference(recipe: Recipe): Promise<string> {
+  if (recipe.base === "sid") return await baseImageReference("sid");
+  return imageReference({ ...serviceImage, base: await baseImageReference() });
 }
 
-async function ensureServiceImage(): Promise<string> {
-  return await ensureImage({ name: "service", directory: folder("service"), base: await ensureBaseImage() });
+async function ensureRecipeBase(recipe: Recipe): Promise<void> {
+  if (recipe.base === "sid") await ensureBaseImage("sid");
+  else await ensureImage({ ...serviceImage, base: await ensureBaseImage() });
 }
+
+const serviceImage = { name: "service", directory: folder("service") };
 
 async function isInRegistry(image: AvailableImage): Promise<boolean> {
   const parsed = parseLabReference(image.reference);

@@ -17,7 +17,7 @@ import {
   requireLabAddress,
 } from "./addresses.ts";
 import { type EngineImages, ensureEngineImages } from "./build-image.ts";
-import { containerState, docker, dockerQuery, ensureDocker, onPath } from "./docker.ts";
+import { containerState, docker, dockerQuery, ensureDocker, installPackages, onPath } from "./docker.ts";
 import {
   ensureKeys,
   ensureRegistryCertificate,
@@ -64,16 +64,22 @@ export async function labUp(options: LabUpOptions = {}): Promise<void> {
   });
 }
 
+/** The lab's own tools. Installed where we may; else the operator is told what to type. */
 async function ensureTools(): Promise<void> {
-  for (const [command, name] of [
-    ["ssh", "openssh-client"],
-    ["ssh-keygen", "openssh-client"],
-    ["openssl", "openssl"],
-    ["ip", "iproute2"],
-  ] as const) {
-    if (await onPath(command)) continue;
-    throw new OperatorError(`The lab needs the command ${command}. On Debian or Ubuntu type: apt-get install ${name}`);
+  const packages = { ssh: "openssh-client", "ssh-keygen": "openssh-client", openssl: "openssl", ip: "iproute2" };
+  const missing = new Map<string, string>();
+  for (const [command, name] of Object.entries(packages)) {
+    if (!(await onPath(command))) missing.set(command, name);
   }
+  if (missing.size === 0) return;
+  const names = [...new Set(missing.values())];
+  if (process.getuid?.() === 0 && (await onPath("apt-get"))) {
+    await step(`Install ${names.join(", ")}`, async (progress) => await installPackages(names, progress));
+    return;
+  }
+  throw new OperatorError(
+    `The lab needs ${[...missing.keys()].join(", ")}. On Debian or Ubuntu type: sudo apt-get install ${names.join(" ")}`,
+  );
 }
 
 /**
