@@ -45,7 +45,7 @@ function startProgress() {
   const draw = () => {
     const text = `… node modules ${progress.seconds()} s  ${progress.detail}`;
     process.stderr.write(
-      isTerminal ? `\r\u001b[2K${text.slice(0, (process.stderr.columns ?? 80) - 1)}` : `  ${text.slice(0, 120)}\n`,
+      isTerminal ? `\r\u001b[2K${text.slice(0, (process.stderr.columns || 80) - 1)}` : `  ${text.slice(0, 120)}\n`,
     );
   };
   const timer = setInterval(draw, isTerminal ? 1000 : 30_000);
