@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { labPulumi } from "../../engine/lab-pulumi.ts";
 import { adoptStack } from "../../lab/ensure-lab.ts";
@@ -6,11 +6,14 @@ import { onServer, rebootServer } from "../../lab/servers.ts";
 import { suiteCredentials, suiteFingerprint } from "../../lab/suite.ts";
 import { startTraffic, stopTraffic, verifyTraffic } from "../../lab/traffic.ts";
 import { cacheDirectory } from "../../lib/paths.ts";
+import { watchCommandLines } from "../support/command-lines.ts";
 import { eventually, printed, pulumiOk, serverStateScript, tail } from "../support/lab.ts";
 
 const up = ["up", "--yes", "--skip-preview", "-s", adoptStack];
 const destroy = ["destroy", "--yes", "--skip-preview", "-s", adoptStack];
 const logFile = cacheDirectory("lab", "traffic", "test-adopt.jsonl");
+/** Of every process on this machine and on the servers, while stage 1 came up. */
+let commandLines: ReadonlySet<string> = new Set();
 let before: { fingerprint: unknown; server: string; accounts: string };
 
 /** MySQL's accounts and global variables, as root sees them through the suite's own container. */
@@ -49,6 +52,7 @@ describe("stage 1 on an adopted suite, under traffic", () => {
   });
 
   it("comes up, although an earlier run of it was killed at several points", async () => {
+    const watch = watchCommandLines();
     // Half-done is what a closed laptop leaves. A killed Pulumi may leave its own lock, which `cancel` removes.
     for (const seconds of [2, 3, 4]) {
       const killed = await labPulumi(up, { timeoutSeconds: seconds });
@@ -56,6 +60,7 @@ describe("stage 1 on an adopted suite, under traffic", () => {
       await labPulumi(["cancel", "--yes", "-s", adoptStack]);
     }
     await pulumiOk(up);
+    commandLines = watch.stop();
   });
 
   it("has no changes in a second up, nor after a refresh", async () => {
@@ -150,6 +155,13 @@ describe("secrets", () => {
         "a secret is in the state in clear",
       ).toBe(false);
     }
+    // The watch saw our own work at all: ssh's command on the server is one of its lines.
+    expect([...commandLines].some((line) => line.includes("timeout --kill-after=10"))).toBe(true);
+    const ours = [...commandLines, ...logs()];
+    expect(
+      secrets.some((secret) => ours.some((text) => text.includes(secret))),
+      "a secret was in a process list or a log",
+    ).toBe(false);
     // On the server: the secrets travel on stdin; what is searched, and where it may be, is ours to say.
     const found = await onServer(
       "a",
@@ -194,6 +206,15 @@ describe("destroy", () => {
     expect(result.stdout).toMatch(/created/);
   });
 });
+
+/** The logs that the set-up, Pulumi and the lab write on this machine. */
+function logs(): string[] {
+  const folder = cacheDirectory("logs");
+  const files = existsSync(folder) ? readdirSync(folder).map((name) => `${folder}/${name}`) : [];
+  return [...files, cacheDirectory("lab", "lab.log")]
+    .filter((file) => existsSync(file))
+    .map((file) => readFileSync(file, "utf8"));
+}
 
 function leaves(value: unknown): string[] {
   if (typeof value === "string") return [value];
