@@ -15,3 +15,11 @@ export function parseOptions<Options extends NonNullable<ParseArgsConfig["option
     throw new OperatorError(`${messageOf(error)}\nWhat there is: ${command} -- --help`);
   }
 }
+
+/** `npm run doctor | head`: when the reader goes away, so do we, without a stack trace. */
+export function endQuietlyWithoutReader(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+}

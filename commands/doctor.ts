@@ -5,7 +5,7 @@ import { OperatorError, runMain } from "../lib/errors.ts";
 import { colour } from "../lib/progress.ts";
 import { readPrivateKey } from "../lib/ssh.ts";
 import { probe, probeOptionsFor } from "../preflight/probe.ts";
-import { parseOptions } from "./command-line.ts";
+import { endQuietlyWithoutReader, parseOptions } from "./command-line.ts";
 import { compareInventory, isClean, preflightRows, type Row, type Verdict } from "./doctor/compare.ts";
 import { type Inventory, inventorySchema, parseObserved, renderQuestions } from "./doctor/observe.ts";
 import { repairCommands } from "./doctor/repair.ts";
@@ -117,6 +117,7 @@ function printSummary(rows: readonly Row[]): void {
 
 const words = { ok: "ok", note: "to note", drift: "drifted", unhealthy: "unhealthy", refuse: "refused" } as const;
 
+endQuietlyWithoutReader();
 await runMain(async () => {
   const values = parseOptions("npm run doctor", {
     stack: { type: "string", short: "s" },

@@ -53,6 +53,12 @@ export function chooseStack(choice: StackChoice): StackTarget {
   );
 }
 
+/** The operator's stack for a command that writes its file: here the lab is never meant. */
+export function chooseOwnStack(stack: string, configurationFile: string | undefined): StackTarget {
+  const file = configurationFile === undefined ? ownConfigurationFile(stack) : resolve(configurationFile);
+  return { stack, kind: "own", configurationFile: file };
+}
+
 /** A file that says something: the shipped examples hold comments only. */
 export function hasConfiguration(file: string): boolean {
   if (!existsSync(file)) return false;

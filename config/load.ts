@@ -30,10 +30,19 @@ export function loadConfiguration(flat: Readonly<Record<string, string>>): Confi
 
 /** The same from an already nested object; for tests and for `configure`. */
 export function parseConfiguration(raw: Readonly<Record<string, unknown>>): Configuration {
-  const result = configurationSchema.safeParse(raw, { error: expectation, reportInput: true });
+  const result = judge(raw);
   if (result.success) return result.data;
   const lines = result.error.issues.map((issue) => `  ${describeIssue(issue, raw)}`);
   throw new OperatorError(`The configuration of this stack cannot be used:\n${lines.join("\n")}`);
+}
+
+/** What is wrong at one path (`servers.a.address`), in the words of the refusal; undefined when nothing is. For `configure`. */
+export function problemAt(path: string, raw: Readonly<Record<string, unknown>>): string | undefined {
+  return judge(raw).error?.issues.find((issue) => formatPath(issue.path) === `im:${path}`)?.message;
+}
+
+function judge(raw: Readonly<Record<string, unknown>>) {
+  return configurationSchema.safeParse(raw, { error: expectation, reportInput: true });
 }
 
 function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string {

@@ -59,7 +59,8 @@ export function checkStage1(configuration: Configuration, facts: ServerFacts): F
   ];
 }
 
-function checkSystem(path: string, address: string, facts: ServerFacts): Finding[] {
+/** Whether this kind of server is supported at all: asked before anything else. */
+export function checkSystem(path: string, address: string, facts: ServerFacts): Finding[] {
   const findings: Finding[] = [];
   const { id, version, name, architecture } = facts.system;
   if (!(supportedSystems[id] ?? []).includes(version)) {

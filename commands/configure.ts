@@ -1,0 +1,158 @@
+import { relative } from "node:path";
+import { ensureEngine } from "../engine/engine.ts";
+import { OperatorError, runMain } from "../lib/errors.ts";
+import { repositoryRoot } from "../lib/paths.ts";
+import { colour } from "../lib/progress.ts";
+import { checkStage1, formatFinding } from "../preflight/checks.ts";
+import { endQuietlyWithoutReader, parseOptions } from "./command-line.ts";
+import { type Asker, FileAsker, terminalAsker } from "./configure/ask.ts";
+import {
+  configurationOf,
+  parsedConfiguration,
+  readConfigurationFile,
+  renderConfigurationFile,
+  type Stage1Answers,
+  secretsOf,
+} from "./configure/configuration-file.ts";
+import { askStage1 } from "./configure/stage1-questions.ts";
+import { ScratchProject } from "./configure/write.ts";
+import { chooseOwnStack, type PulumiRunner, pulumiError, pulumiRunner, readFlatConfiguration } from "./pulumi-cli.ts";
+
+const help = `npm run configure [-- -s stage1] [--config-file FILE] [--answers FILE]
+
+Asks for what a stage needs, tries each answer on your server, pins its host key, and writes Pulumi.<stack>.yaml. Passwords are
+encrypted by Pulumi on their way into the file. A second run shows what is configured; Enter keeps it. Ctrl-C at any
+question leaves the file as it was. Nothing is changed on the server.
+
+  -s, --stack NAME     the stack; default stage1
+  --config-file FILE   write this file instead of Pulumi.<stack>.yaml of this folder
+  --answers FILE       take the answers from a JSON file (mode 0600) instead of asking: {"servers.a.address": "203.0.113.10", …};
+                       the names are those of the configuration, and "servers.a.hostKey" is the expected fingerprint
+
+Needs a Pulumi login of your own (pulumi login, or pulumi login --local).
+`;
+
+async function configure(): Promise<number> {
+  const values = parseOptions("npm run configure", {
+    stack: { type: "string", short: "s", default: "stage1" },
+    "config-file": { type: "string" },
+    answers: { type: "string" },
+    help: { type: "boolean", short: "h", default: false },
+  });
+  if (values.help) {
+    process.stdout.write(help);
+    return 0;
+  }
+  const tell = (text: string) => process.stdout.write(`${text}\n`);
+  const asker = values.answers === undefined ? terminalOrRefusal() : new FileAsker(values.answers, tell);
+  const target = chooseOwnStack(values.stack, values["config-file"]);
+  const shownFile = relative(repositoryRoot, target.configurationFile);
+  const pulumi = await pulumiRunner("own");
+  const scratch = new ScratchProject(target, pulumi);
+  await requireLogin(pulumi, values.stack, scratch.read());
+
+  const existing = readConfigurationFile(scratch.read());
+  refuseLaterStages(existing["stage"], values.stack);
+  let stackExists = await scratch.stackExists();
+  const hasSecrets = existing["adoptedCredentials"] !== undefined;
+  if (!stackExists && hasSecrets) {
+    // Without the stack Pulumi cannot read the secrets of the file, and would ask for all of them again.
+    await scratch.initialiseStack();
+    stackExists = true;
+  }
+  const clear = hasSecrets ? await readFlatConfiguration(pulumi, scratch.target) : {};
+  const credentials = JSON.parse(clear["im:adoptedCredentials"] ?? "{}") as Record<string, string>;
+  const { answers, facts } = await askStage1({
+    ask: asker,
+    tell,
+    existing: { ...existing, ...(hasSecrets ? { adoptedCredentials: credentials } : {}) },
+  });
+  if (asker instanceof FileAsker) asker.requireAllTaken();
+  const configuration = parsedConfiguration(answers, existing);
+
+  if (!stackExists) await scratch.initialiseStack();
+  await buildFile(scratch, answers, existing, credentials);
+  scratch.publish();
+
+  tell(`\n${colour("green", "✔")} ${shownFile} is written, passwords encrypted.`);
+  const findings = checkStage1(configuration, facts).map(formatFinding);
+  if (findings.length > 0) tell(`\nThe preview will say:\n${findings.map((line) => `  ${line}`).join("\n")}`);
+  tell(await nextSteps(values.stack, values["config-file"]));
+  return 0;
+}
+
+/** Writes the values and the secrets that changed into the scratch file; what is unchanged keeps its encrypted text. */
+async function buildFile(
+  scratch: ScratchProject,
+  answers: Stage1Answers,
+  existing: Record<string, unknown>,
+  known: Readonly<Record<string, string>>,
+): Promise<void> {
+  const secrets = secretsOf(answers);
+  scratch.write(renderConfigurationFile(scratch.read(), configurationOf(answers, existing), [...secrets.keys()]));
+  for (const [path, value] of secrets) {
+    if (known[path.split(".").at(-1) ?? ""] !== value) await scratch.setSecret(path, value);
+  }
+}
+
+function terminalOrRefusal(): Asker {
+  if (process.stdin.isTTY === true) return terminalAsker;
+  throw new OperatorError(
+    "This asks questions, and there is no terminal. Give the answers in a file: npm run configure -- --answers FILE",
+  );
+}
+
+/** Before ten questions, not after them: is there a place for the state, and a passphrase where one is needed? */
+async function requireLogin(pulumi: PulumiRunner, stack: string, file: string): Promise<void> {
+  const result = await pulumi(["whoami", "--json"]);
+  if (result.exitCode !== 0) throw pulumiError(result, stack);
+  const { url } = JSON.parse(result.stdout) as { url?: string };
+  const ownBackend = url !== undefined && !/^https?:/.test(url);
+  const has = (name: string) => process.env[name] !== undefined;
+  const passphrase = has("PULUMI_CONFIG_PASSPHRASE") || has("PULUMI_CONFIG_PASSPHRASE_FILE");
+  if (ownBackend && !passphrase && !/^secretsprovider:/m.test(file)) {
+    throw new OperatorError(
+      `Pulumi keeps the state at ${url}, where passwords are encrypted with a passphrase of yours. Choose one, keep it safe, and type: export PULUMI_CONFIG_PASSPHRASE=… (or PULUMI_CONFIG_PASSPHRASE_FILE with a file that holds it).`,
+    );
+  }
+}
+
+function refuseLaterStages(configured: unknown, stack: string): void {
+  const later = /^stage([23])\b/.exec(stack.split("/").at(-1) ?? "")?.[1];
+  const stage = later ?? (configured === undefined ? undefined : String(configured));
+  if (stage !== undefined && stage !== "1") {
+    throw new OperatorError(
+      `${stack} is stage ${stage}: this version has stage 1 only. Type: npm run configure -- -s stage1`,
+    );
+  }
+}
+
+async function nextSteps(stack: string, file: string | undefined): Promise<string> {
+  const engine = await ensureEngine();
+  const option = file === undefined ? "" : ` --config-file ${file}`;
+  return [
+    "",
+    "Next, see what stage 1 would add:",
+    ...(engine.source === "path"
+      ? []
+      : [
+          '  eval "$(npm run --silent pulumi -- --print-environment)"    # puts Pulumi on the PATH of this shell',
+          '  npm run pulumi -- --link-plugins "${PULUMI_HOME:-$HOME/.pulumi}"',
+        ]),
+    `  pulumi preview -s ${stack}${option}`,
+    "then do it:",
+    `  pulumi up -s ${stack}${option}`,
+  ].join("\n");
+}
+
+endQuietlyWithoutReader();
+await runMain(async () => {
+  try {
+    return await configure();
+  } catch (error) {
+    // Ctrl-C at a question.
+    if (!(error instanceof Error) || error.name !== "ExitPromptError") throw error;
+    process.stderr.write("\nStopped. Nothing was written.\n");
+    return 130;
+  }
+});
