@@ -117,10 +117,10 @@ func TestRemoteCommandSecrets(t *testing.T) {
 		inputs values
 		secret bool
 	}{
-		"only the connection is secret": {values{"create": text("echo plain")}, false},
-		"a secret on stdin":             {values{"create": text("cat"), "stdin": secret(password)}, true},
-		"a secret in the environment":   {values{"create": text("echo x"), "environment": object(values{"P": secret(password)})}, true},
-		"a secret in the command":       {values{"create": secret("echo x")}, true},
+		"only the connection is secret": {values{"create": text("echo printed")}, false},
+		"a secret on stdin":             {values{"create": text("cat; echo printed"), "stdin": secret(password)}, true},
+		"a secret in the environment":   {values{"create": text("echo printed"), "environment": object(values{"P": secret(password)})}, true},
+		"a secret in the command":       {values{"create": secret("echo printed")}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := startServer(t)
@@ -135,8 +135,11 @@ func TestRemoteCommandSecrets(t *testing.T) {
 			for _, input := range []string{"create", "stdin"} {
 				expectEqual(t, input+" stays as it was", subject.state.Get(input).Secret(), expected.inputs[input].Secret())
 			}
-			if strings.Contains(log(), password) {
-				t.Errorf("the log has the password: %s", log())
+			expectEqual(t, "output logged", strings.Contains(log(), "printed"), !expected.secret)
+			for _, secret := range []string{password, server.password} {
+				if strings.Contains(log(), secret) {
+					t.Errorf("the log has %q: %s", secret, log())
+				}
 			}
 		})
 	}

@@ -48,8 +48,11 @@ type Stream struct {
 	line    []byte
 }
 
-// NewCapture starts a collection whose lines go to Pulumi's log as they come.
+// NewCapture starts a collection whose lines go to Pulumi's log as they come, unless the command was given a secret.
 func NewCapture(ctx context.Context, logged Streams) *Capture {
+	if mayPrintSecrets(ctx) {
+		logged = Streams{}
+	}
 	capture := &Capture{}
 	capture.Stdout = &Stream{capture: capture, ctx: ctx, logged: logged.Stdout}
 	capture.Stderr = &Stream{capture: capture, ctx: ctx, logged: logged.Stderr}
