@@ -67,7 +67,11 @@ function onThisTerminal(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<number> {
   return new Promise((done, failed) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      // lib/process.ts ends this process at once on a signal; here the command's own end is awaited.
+      process.removeAllListeners(signal);
+      process.on(signal, () => {});
+    }
     const child = spawn(command, args, { cwd: folder, env: { ...process.env, ...environment }, stdio: "inherit" });
     // The terminal sends SIGINT to the child by itself; SIGTERM comes to this process alone.
     process.on("SIGTERM", () => child.kill("SIGTERM"));
