@@ -76,7 +76,7 @@ async function ssh(alias: LabAlias, command: readonly string[]): Promise<number>
 
 async function logs(name: string | undefined): Promise<number> {
   await ensureDocker();
-  if (name === "registry") return await show("docker", ["logs", "--tail", "200", labRegistry.container]);
+  if (name === "registry") return await show("docker", ["logs", "--tail", "30", labRegistry.container]);
   const aliases = name === undefined ? (["a", "b", "c"] as const) : [parseAlias(name).alias];
   let worst = 0;
   for (const alias of aliases) {
