@@ -11,12 +11,18 @@ import {
   parsedConfiguration,
   readConfigurationFile,
   renderConfigurationFile,
-  type Stage1Answers,
   secretsOf,
 } from "./configure/configuration-file.ts";
 import { askStage1 } from "./configure/stage1-questions.ts";
 import { ScratchProject } from "./configure/write.ts";
-import { chooseOwnStack, type PulumiRunner, pulumiError, pulumiRunner, readFlatConfiguration } from "./pulumi-cli.ts";
+import {
+  chooseOwnStack,
+  fromWhereTyped,
+  type PulumiRunner,
+  pulumiError,
+  pulumiRunner,
+  readFlatConfiguration,
+} from "./pulumi-cli.ts";
 
 const help = `npm run configure [-- -s stage1] [--config-file FILE] [--answers FILE]
 
@@ -44,7 +50,8 @@ async function configure(): Promise<number> {
     return 0;
   }
   const tell = (text: string) => process.stdout.write(`${text}\n`);
-  const asker = values.answers === undefined ? terminalOrRefusal() : new FileAsker(values.answers, tell);
+  const asker =
+    values.answers === undefined ? terminalOrRefusal() : new FileAsker(fromWhereTyped(values.answers), tell);
   const target = chooseOwnStack(values.stack, values["config-file"]);
   const shownFile = relative(repositoryRoot, target.configurationFile);
   const pulumi = await pulumiRunner("own");
@@ -70,29 +77,21 @@ async function configure(): Promise<number> {
   if (asker instanceof FileAsker) asker.requireAllTaken();
   const configuration = parsedConfiguration(answers, existing);
 
+  const secrets = secretsOf(answers);
+  scratch.write(renderConfigurationFile(scratch.read(), configurationOf(answers, existing), [...secrets.keys()]));
+  // After the values: of a file that holds comments only, `stack init` would lose them.
   if (!stackExists) await scratch.initialiseStack();
-  await buildFile(scratch, answers, existing, credentials);
+  for (const [path, value] of secrets) {
+    // What is unchanged keeps its encrypted text, so that a second run changes nothing.
+    if (credentials[path.split(".").at(-1) ?? ""] !== value) await scratch.setSecret(path, value);
+  }
   scratch.publish();
 
-  tell(`\n${colour("green", "✔")} ${shownFile} is written, passwords encrypted.`);
+  tell(`\n${colour("green", "✔")} ${shownFile} is written${secrets.size > 0 ? ", passwords encrypted" : ""}.`);
   const findings = checkStage1(configuration, facts).map(formatFinding);
   if (findings.length > 0) tell(`\nThe preview will say:\n${findings.map((line) => `  ${line}`).join("\n")}`);
   tell(await nextSteps(values.stack, values["config-file"]));
   return 0;
-}
-
-/** Writes the values and the secrets that changed into the scratch file; what is unchanged keeps its encrypted text. */
-async function buildFile(
-  scratch: ScratchProject,
-  answers: Stage1Answers,
-  existing: Record<string, unknown>,
-  known: Readonly<Record<string, string>>,
-): Promise<void> {
-  const secrets = secretsOf(answers);
-  scratch.write(renderConfigurationFile(scratch.read(), configurationOf(answers, existing), [...secrets.keys()]));
-  for (const [path, value] of secrets) {
-    if (known[path.split(".").at(-1) ?? ""] !== value) await scratch.setSecret(path, value);
-  }
 }
 
 function terminalOrRefusal(): Asker {
@@ -135,10 +134,7 @@ async function nextSteps(stack: string, file: string | undefined): Promise<strin
     "Next, see what stage 1 would add:",
     ...(engine.source === "path"
       ? []
-      : [
-          '  eval "$(npm run --silent pulumi -- --print-environment)"    # puts Pulumi on the PATH of this shell',
-          '  npm run pulumi -- --link-plugins "${PULUMI_HOME:-$HOME/.pulumi}"',
-        ]),
+      : ['  eval "$(npm run --silent pulumi -- --print-environment)"    # puts Pulumi on the PATH of this shell']),
     `  pulumi preview -s ${stack}${option}`,
     "then do it:",
     `  pulumi up -s ${stack}${option}`,

@@ -90,6 +90,10 @@ const marks: Readonly<Record<Verdict, string>> = {
 };
 
 function printRows(rows: readonly Row[]): void {
+  if (rows.length === 0) {
+    process.stdout.write("nothing\n");
+    return;
+  }
   // A sentence would make its column as wide as itself: sentences stand under the table.
   const isSentence = (row: Row) => row.found.length > 60;
   const cells = rows.map((row) => [

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parse } from "yaml";
-import { ensureEngine } from "../engine/engine.ts";
-import { labConfigurationFile, labPulumiEnvironment } from "../engine/lab-pulumi.ts";
+import { type Engine, ensureEngine } from "../engine/engine.ts";
+import { labConfigurationFile, labProjectFolder, labPulumiEnvironment } from "../engine/lab-pulumi.ts";
 import { OperatorError } from "../lib/errors.ts";
 import { repositoryRoot } from "../lib/paths.ts";
 import { type RunOptions, type RunResult, run } from "../lib/process.ts";
@@ -38,7 +38,8 @@ export function chooseStack(choice: StackChoice): StackTarget {
     throw new OperatorError("--lab and --config-file exclude each other: the lab has a configuration file of its own.");
   }
   const labFile = labConfigurationFile(shortName(stack));
-  const own = choice.configurationFile === undefined ? ownConfigurationFile(stack) : resolve(choice.configurationFile);
+  const own =
+    choice.configurationFile === undefined ? ownConfigurationFile(stack) : fromWhereTyped(choice.configurationFile);
   if (choice.configurationFile !== undefined && !existsSync(own)) {
     throw new OperatorError(`--config-file ${choice.configurationFile}: there is no such file.`);
   }
@@ -55,8 +56,13 @@ export function chooseStack(choice: StackChoice): StackTarget {
 
 /** The operator's stack for a command that writes its file: here the lab is never meant. */
 export function chooseOwnStack(stack: string, configurationFile: string | undefined): StackTarget {
-  const file = configurationFile === undefined ? ownConfigurationFile(stack) : resolve(configurationFile);
+  const file = configurationFile === undefined ? ownConfigurationFile(stack) : fromWhereTyped(configurationFile);
   return { stack, kind: "own", configurationFile: file };
+}
+
+/** npm changes to the repository's root; a relative file name means the folder where the person typed. */
+export function fromWhereTyped(file: string): string {
+  return resolve(process.env["INIT_CWD"] ?? process.cwd(), file);
 }
 
 /** A file that says something: the shipped examples hold comments only. */
@@ -75,15 +81,26 @@ export type PulumiRunner = (args: readonly string[], options?: RunOptions) => Pr
 
 /** The engine, bound to the lab's state or to the operator's own login. */
 export async function pulumiRunner(kind: StackTarget["kind"]): Promise<PulumiRunner> {
-  const engine = await ensureEngine();
+  const engine = await engineWithProgressOnStderr();
   const environment = kind === "lab" ? await labPulumiEnvironment(engine) : engine.environment;
   return async (args, options = {}) =>
     await run(engine.pulumi, [...args, "--non-interactive", "--color=never"], {
-      cwd: repositoryRoot,
+      cwd: kind === "lab" ? labProjectFolder() : repositoryRoot,
       timeoutSeconds: 120,
       ...options,
       environment: { ...environment, ...options.environment },
     });
+}
+
+/** A first run may build the engine; its progress must not come between the lines of `doctor --json`. */
+async function engineWithProgressOnStderr(): Promise<Engine> {
+  const write = process.stdout.write;
+  process.stdout.write = process.stderr.write.bind(process.stderr);
+  try {
+    return await ensureEngine();
+  } finally {
+    process.stdout.write = write;
+  }
 }
 
 /**

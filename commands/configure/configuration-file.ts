@@ -1,4 +1,4 @@
-import { Document, isMap, parseDocument, type YAMLMap } from "yaml";
+import { type Document, isMap, parseDocument, type YAMLMap } from "yaml";
 import { parseConfiguration } from "../../config/load.ts";
 import { adoptedContainers, type SuiteService, suiteServices } from "../../config/names.ts";
 import { suitePorts } from "../../config/ports.ts";
@@ -146,43 +146,32 @@ export function renderConfigurationFile(text: string, configuration: Plain, secr
   if (document.errors.length > 0) {
     throw new OperatorError(`The configuration file is not valid YAML: ${document.errors[0]?.message}`);
   }
-  const target = document.contents === null ? withComments(document, text) : document;
-  if (!isMap(target.get("config", true))) target.set("config", target.createNode({}));
-  const config = target.get("config", true) as YAMLMap;
+  if (document.contents === null) {
+    // Comments only, as the example is shipped: they stay above what is written now.
+    const before = text.trim() === "" ? "" : `${text.trimEnd()}\n\n`;
+    return `${before}${renderConfigurationFile("config:\n  {}\n", configuration, secretPaths)}`;
+  }
+  if (!isMap(document.get("config", true))) document.set("config", document.createNode({}));
+  const config = document.get("config", true) as YAMLMap;
+  config.flow = false;
   const keys = new Set(Object.keys(configuration).map((key) => `im:${key}`));
   for (const pair of [...config.items]) {
     const key = String((pair.key as { value?: unknown } | null)?.value ?? pair.key);
     if (key.startsWith("im:") && key !== "im:adoptedCredentials" && !keys.has(key)) config.delete(pair.key);
   }
-  for (const [key, value] of Object.entries(configuration)) mergeInto(target, ["config", `im:${key}`], value);
-  const credentials = target.getIn(["config", "im:adoptedCredentials"]);
+  for (const [key, value] of Object.entries(configuration)) mergeInto(document, ["config", `im:${key}`], value);
+  const credentials = document.getIn(["config", "im:adoptedCredentials"]);
   if (isMap(credentials)) {
     for (const key of Object.keys(credentials.toJSON() as Plain)) {
       if (!secretPaths.includes(`adoptedCredentials.${key}`)) credentials.delete(key);
     }
-    if (credentials.items.length === 0) target.deleteIn(["config", "im:adoptedCredentials"]);
+    if (credentials.items.length === 0) document.deleteIn(["config", "im:adoptedCredentials"]);
   }
-  return target.toString({ lineWidth: 0 });
-}
-
-/** A file of comments only has no content to put keys into; the comments move before the new content. */
-function withComments(old: ReturnType<typeof parseDocument>, text: string): Document {
-  const document = new Document({ config: {} });
-  const comments = text
-    .split("\n")
-    .filter((line) => line.startsWith("#"))
-    .map((line) => line.slice(1));
-  if (comments.length > 0) document.commentBefore = comments.join("\n");
-  document.directives = old.directives;
-  return document;
+  return document.toString({ lineWidth: 0 });
 }
 
 /** Sets a value; a map is merged key by key, so that comments inside it survive. */
-function mergeInto(
-  document: Document | ReturnType<typeof parseDocument>,
-  path: readonly string[],
-  value: unknown,
-): void {
+function mergeInto(document: Document.Parsed, path: readonly string[], value: unknown): void {
   const current = document.getIn(path, true);
   if (isMap(current) && typeof value === "object" && value !== null && !Array.isArray(value)) {
     for (const key of Object.keys((current as YAMLMap).toJSON() as Plain)) {
