@@ -23,8 +23,8 @@ export interface StackChoice {
 }
 
 /** The operator's file for a stack, in the root of this checkout. */
-export function ownConfigurationFile(stack: string): string {
-  return join(repositoryRoot, `Pulumi.${shortName(stack)}.yaml`);
+export function ownConfigurationFile(stack: string, folder = repositoryRoot): string {
+  return join(folder, `Pulumi.${shortName(stack)}.yaml`);
 }
 
 /**
@@ -32,14 +32,16 @@ export function ownConfigurationFile(stack: string): string {
  * means their own server. Without one (the shipped files are only comments) it is the lab's. Flags decide over both.
  * @throws OperatorError when there is neither.
  */
-export function chooseStack(choice: StackChoice): StackTarget {
+export function chooseStack(choice: StackChoice, folder = repositoryRoot): StackTarget {
   const { stack } = choice;
   if (choice.lab && choice.configurationFile !== undefined) {
     throw new OperatorError("--lab and --config-file exclude each other: the lab has a configuration file of its own.");
   }
   const labFile = labConfigurationFile(shortName(stack));
   const own =
-    choice.configurationFile === undefined ? ownConfigurationFile(stack) : fromWhereTyped(choice.configurationFile);
+    choice.configurationFile === undefined
+      ? ownConfigurationFile(stack, folder)
+      : fromWhereTyped(choice.configurationFile);
   if (choice.configurationFile !== undefined && !existsSync(own)) {
     throw new OperatorError(`--config-file ${choice.configurationFile}: there is no such file.`);
   }

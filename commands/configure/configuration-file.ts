@@ -1,4 +1,4 @@
-import { type Document, isMap, parseDocument, type YAMLMap } from "yaml";
+import { type Document, isMap, isScalar, parseDocument, type YAMLMap } from "yaml";
 import { parseConfiguration } from "../../config/load.ts";
 import { adoptedContainers, type SuiteService, suiteServices } from "../../config/names.ts";
 import { suitePorts } from "../../config/ports.ts";
@@ -183,5 +183,8 @@ function mergeInto(document: Document.Parsed, path: readonly string[], value: un
   // Pulumi writes numbers of the top level as text ("1"), which means the same to it: no reason to change the line.
   const old = document.getIn(path);
   const same = JSON.stringify(old) === JSON.stringify(value) || (typeof value === "number" && old === String(value));
-  if (!same) document.setIn(path, document.createNode(value));
+  if (same) return;
+  // In place, so that the comment behind the value stays.
+  if (isScalar(current) && typeof value !== "object") current.value = value;
+  else document.setIn(path, document.createNode(value));
 }
