@@ -1,12 +1,14 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { labPulumi } from "../../engine/lab-pulumi.ts";
 import { adoptStack, ensureLab } from "../../lab/ensure-lab.ts";
+import { startTraffic, stopTraffic, verifyTraffic } from "../../lab/traffic.ts";
 import { OperatorError, runMain } from "../../lib/errors.ts";
 import { cacheDirectory, repositoryRoot } from "../../lib/paths.ts";
 import { run } from "../../lib/process.ts";
 import { step } from "../../lib/progress.ts";
+import { clearServerB, configureCreateStack, createStack, forgetCreateState } from "../support/create-stack.ts";
 import { ensureAnsible, type InventoryFile, writePlaybook } from "./ansible.ts";
 
 const help = `npm run bench [-- --runs N]
@@ -15,7 +17,8 @@ Measures stage 1 on the lab, each figure beside a comparison made in the same ru
 
   pulumi preview of an unchanged stage 1
   npm run doctor, against ansible-playbook --check of the same files and checks on the same server
-  pulumi up of stage 1 (adopt) on a ready server, after a destroy
+  pulumi up of stage 1 (adopt) on a ready server, after a destroy, under traffic: its errors are counted
+  pulumi up of stage 1 (create) on server B, emptied before, its images there
 
 Prints minimum, median and maximum, and writes them as JSON into the cache.
 `;
@@ -42,7 +45,15 @@ await runMain(async () => {
   };
   const playbook = await writePlaybook(inventory);
 
-  const figures: Record<string, number[]> = { preview: [], doctor: [], "ansible --check": [], "up (adopt)": [] };
+  const figures: Record<string, number[]> = {
+    preview: [],
+    doctor: [],
+    "ansible --check": [],
+    "up (adopt)": [],
+    "up (create)": [],
+  };
+  let clientErrors = 0;
+  let lostWrites = 0;
   const measure = async (
     name: string,
     work: () => Promise<{ exitCode: number; stdout: string; stderr: string; seconds: number }>,
@@ -66,7 +77,24 @@ await runMain(async () => {
       );
       progress.detail("destroy and up");
       await succeed(["destroy", "--yes", "--skip-preview", "-s", adoptStack]);
-      await measure("up (adopt)", () => labPulumi(up));
+      const logFile = cacheDirectory("bench", "traffic.jsonl");
+      rmSync(logFile, { force: true });
+      await startTraffic({ clients: 20, rate: 100, logFile });
+      try {
+        await measure("up (adopt)", () => labPulumi(up));
+      } finally {
+        await stopTraffic();
+      }
+      const verdict = await verifyTraffic(logFile);
+      clientErrors += verdict.errors;
+      lostWrites += verdict.lost + verdict.corrupted;
+      progress.detail("create on B");
+      await clearServerB();
+      forgetCreateState();
+      await configureCreateStack();
+      await measure("up (create)", () => labPulumi(["up", "--yes", "--skip-preview", "-s", createStack]));
+      await clearServerB();
+      forgetCreateState();
     });
   }
 
@@ -83,9 +111,10 @@ await runMain(async () => {
   process.stdout.write(
     `\ndoctor takes ${(median("doctor") / median("ansible --check")).toFixed(2)} of ansible's time\n`,
   );
+  process.stdout.write(`traffic during up (adopt): ${clientErrors} errors, ${lostWrites} lost writes\n`);
   const file = cacheDirectory("bench", "stage1.json");
   mkdirSync(cacheDirectory("bench"), { recursive: true });
-  writeFileSync(file, `${JSON.stringify({ machine, runs, figures }, null, 2)}\n`);
+  writeFileSync(file, `${JSON.stringify({ machine, runs, figures, clientErrors, lostWrites }, null, 2)}\n`);
   process.stdout.write(`${file}\n`);
   return 0;
 });

@@ -1,55 +1,26 @@
-import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { labConfigurationFile, labPulumi } from "../../engine/lab-pulumi.ts";
-import { readImages } from "../../lab/images.ts";
-import { onServer, serverConnection } from "../../lab/servers.ts";
-import { unavailableImages, writeLabConfiguration } from "../../lab/stack-configuration.ts";
-import { cacheDirectory } from "../../lib/paths.ts";
+import { labPulumi } from "../../engine/lab-pulumi.ts";
+import { onServer } from "../../lab/servers.ts";
+import { clearServerB, configureCreateStack, createStack, forgetCreateState } from "../support/create-stack.ts";
 import { printed, pulumiOk, tail } from "../support/lab.ts";
 
-const stack = "create-on-b";
-const up = ["up", "--yes", "--skip-preview", "-s", stack];
-const images = readImages();
-const without = unavailableImages(images).filter((key) => key === "grafana");
-
-async function configure(suite: Record<string, unknown> = {}): Promise<void> {
-  await writeLabConfiguration({ stack, server: "b", suite: { mode: "create", without, ...suite }, images });
-}
-
-/** Removes the stack and all that it left on B: what an operator would do by hand to give a suite up. */
-async function startOver(): Promise<void> {
-  if (serverConnection("b").address !== "198.18.0.12") throw new Error("not the lab");
-  await onServer(
-    "b",
-    `if command -v docker >/dev/null; then docker ps -aq --filter label=im-suite.stage | xargs -r docker rm -f; docker network rm im-suite 2>/dev/null || true; fi
-systemctl disable --now im-health-check.timer 2>/dev/null || true
-rm -rf /etc/im-suite /var/lib/im-suite /etc/systemd/system/im-* /etc/logrotate.d/im-suite; systemctl daemon-reload`,
-    { timeoutSeconds: 120 },
-  );
-}
-
-function forgetState(): void {
-  const state = cacheDirectory("lab", "state", ".pulumi", "stacks", "im-suite-ha");
-  rmSync(`${state}/${stack}.json`, { force: true });
-  rmSync(`${state}/${stack}.json.bak`, { force: true });
-  rmSync(labConfigurationFile(stack), { force: true });
-}
+const up = ["up", "--yes", "--skip-preview", "-s", createStack];
 
 async function credentials(): Promise<Record<string, Record<string, string>>> {
   return JSON.parse(
-    (await pulumiOk(["stack", "output", "credentials", "--show-secrets", "--json", "-s", stack])).stdout,
+    (await pulumiOk(["stack", "output", "credentials", "--show-secrets", "--json", "-s", createStack])).stdout,
   );
 }
 
 beforeAll(async () => {
-  forgetState();
-  await startOver();
-  await configure();
+  forgetCreateState();
+  await clearServerB();
+  await configureCreateStack();
 });
 
 afterAll(async () => {
-  await startOver();
-  forgetState();
+  await clearServerB();
+  forgetCreateState();
 });
 
 describe("stage 1 on an empty server", () => {
@@ -88,7 +59,7 @@ describe("stage 1 on an empty server", () => {
 
   it("applies a new memory limit to the running container without replacing it", async () => {
     const id = await printed("b", "docker inspect -f '{{.Id}}' im-admin");
-    await configure({ memoryMiB: { admin: 160 } });
+    await configureCreateStack({ memoryMiB: { admin: 160 } });
     await pulumiOk(up);
     expect(await printed("b", "docker inspect -f '{{.Id}} {{.HostConfig.Memory}}' im-admin")).toBe(
       `${id} ${160 * 1048576}`,
@@ -96,23 +67,23 @@ describe("stage 1 on an empty server", () => {
   });
 
   it("refuses to plan the replacement of a database that was not asked for", async () => {
-    await configure({ memoryMiB: { admin: 160 }, ports: { mysql: 3399 } });
-    const result = await labPulumi(["preview", "-s", stack]);
+    await configureCreateStack({ memoryMiB: { admin: 160 }, ports: { mysql: 3399 } });
+    const result = await labPulumi(["preview", "-s", createStack]);
     expect(result.exitCode).not.toBe(0);
     expect(tail(result, 40)).toMatch(/protect/);
-    await configure({ memoryMiB: { admin: 160 } });
+    await configureCreateStack({ memoryMiB: { admin: 160 } });
   });
 
   it("stops MySQL gracefully when the operator asked for its replacement, and keeps its data", async () => {
-    await configure({ memoryMiB: { admin: 160 }, allowReplace: ["mysql"] });
+    await configureCreateStack({ memoryMiB: { admin: 160 }, allowReplace: ["mysql"] });
     await pulumiOk(up);
-    await configure({ memoryMiB: { admin: 160 }, allowReplace: ["mysql"], ports: { mysql: 3399 } });
+    await configureCreateStack({ memoryMiB: { admin: 160 }, allowReplace: ["mysql"], ports: { mysql: 3399 } });
     await pulumiOk(up);
     const log = await printed("b", "docker logs im-mysql 2>&1");
     // Crash recovery in the new container's log would mean that the old one was killed.
     expect(log).not.toMatch(/Starting crash recovery|Database was not shutdown normally/);
     expect(await (await fetch("http://198.18.0.12:8080/health")).text()).toContain("ok");
-    await configure({ memoryMiB: { admin: 160 } });
+    await configureCreateStack({ memoryMiB: { admin: 160 } });
   });
 });
 
@@ -124,8 +95,8 @@ describe("a lost Pulumi state", () => {
       "docker ps -aq --filter label=im-suite.stage | xargs -r docker rm -f >/dev/null; docker network rm im-suite",
       { timeoutSeconds: 180 },
     );
-    forgetState();
-    await configure();
+    forgetCreateState();
+    await configureCreateStack();
     await pulumiOk(up);
     const after = await credentials();
     for (const [service, key] of [
@@ -142,7 +113,7 @@ describe("a lost Pulumi state", () => {
   it("refuses when the data is there and its root password is not", async () => {
     await onServer("b", "mv /var/lib/im-suite/secrets/mysql-root-password /root/kept");
     try {
-      const result = await labPulumi(["preview", "-s", stack]);
+      const result = await labPulumi(["preview", "-s", createStack]);
       expect(result.exitCode).not.toBe(0);
       expect(tail(result, 20)).toContain("New passwords would not open old data");
     } finally {
@@ -153,16 +124,16 @@ describe("a lost Pulumi state", () => {
 
 describe("destroy of a created suite", () => {
   it("is refused before anything is touched, while its data containers are protected", async () => {
-    const result = await labPulumi(["destroy", "--yes", "--skip-preview", "-s", stack]);
+    const result = await labPulumi(["destroy", "--yes", "--skip-preview", "-s", createStack]);
     expect(result.exitCode).not.toBe(0);
     expect(tail(result, 30)).toContain("Nothing was destroyed");
     expect(await (await fetch("http://198.18.0.12:8080/health")).text()).toContain("ok");
   });
 
   it("leaves data and create-once secrets when the operator allowed it", async () => {
-    await configure({ allowReplace: ["mysql", "redis", "minio"] });
+    await configureCreateStack({ allowReplace: ["mysql", "redis", "minio"] });
     await pulumiOk(up);
-    await pulumiOk(["destroy", "--yes", "--skip-preview", "-s", stack]);
+    await pulumiOk(["destroy", "--yes", "--skip-preview", "-s", createStack]);
     expect(await printed("b", "docker ps -aq --filter label=im-suite.stage")).toBe("");
     expect(
       await printed("b", "ls /var/lib/im-suite/data/mysql/ibdata1 /var/lib/im-suite/secrets/mysql-root-password"),
