@@ -8,10 +8,24 @@ import { renderMysqlConfig } from "../../templates/mysql-config.ts";
 import { renderMysqlOptionFile } from "../../templates/mysql-option-file.ts";
 import { renderPrometheusConfig } from "../../templates/prometheus.ts";
 import { renderRedisConfig } from "../../templates/redis-config.ts";
+import { scrapeJobs } from "../../templates/scrape-jobs.ts";
 import { inImage, text } from "../support/in-image.ts";
 
 describe("the real programs accept what we render, and refuse it when it is broken", () => {
-  const prometheus = renderPrometheusConfig({ server: "a", jobs: [{ name: "node", targets: ["127.0.0.1:9100"] }] });
+  const prometheus = renderPrometheusConfig({
+    server: "a",
+    alertmanager: "127.0.0.1:9093",
+    jobs: scrapeJobs({
+      listenAddress: "127.0.0.1",
+      prometheusPort: 9091,
+      redis: true,
+      minioUrl: "http://127.0.0.1:9000",
+      backendUrl: "http://127.0.0.1:8080",
+      adminUrl: "http://127.0.0.1:3001",
+      backendMetricsPath: "/metrics",
+      tlsEndpoints: ["api.example.com:443"],
+    }),
+  });
 
   it("Prometheus (promtool)", async () => {
     const check = ["check", "config", "--syntax-only", "/check/prometheus.yml"];
