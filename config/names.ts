@@ -58,6 +58,12 @@ export const exporterContainers = {
   blackboxExporter: "im-blackbox-exporter",
 } as const;
 
+/** Our own monitoring: beside an adopted suite's Prometheus; on a created suite it is the suite's. */
+export const monitoringContainers = { prometheus: "im-prometheus", alertmanager: "im-alertmanager" } as const;
+
+/** Measurements and silences of ours. A destroy removes them: they are not the suite's data. */
+export const monitoringDirectory = `${stateDirectory}/monitoring`;
+
 /** The network of a created suite. */
 export const createdNetwork = "im-suite";
 

@@ -144,6 +144,47 @@ function withoutLineBreak(value: string): boolean {
   return !/[\r\n\0]/.test(value);
 }
 
+const hostAndPort = "expected host:port, for example smtp.example.com:587";
+const mailAddress = z.string().regex(/^[^\s@,<>]+@[^\s@,<>]+$/, "expected a mail address");
+
+/** Where alerts go, without the secrets. */
+const alerts = z.strictObject({
+  mail: z
+    .strictObject({
+      smarthost: z.string(hostAndPort).regex(/^[a-zA-Z0-9.-]+:\d{1,5}$/, hostAndPort),
+      from: mailAddress,
+      to: z.array(mailAddress).min(1, "expected at least one mail address"),
+      /** Login at the mail server; its password is alertCredentials.mailPassword. */
+      user: z.string().min(1).optional(),
+      /** Off only for a server in the same trusted network. */
+      requireTls: z.boolean().default(true),
+    })
+    .optional(),
+  /** What still fires is said again after so many hours. */
+  repeatHours: z.number().int().min(1).max(168).default(4),
+});
+
+const webAddress = z.url({ protocol: /^https?$/, error: "expected http://… or https://…" });
+
+/** Secrets of the receivers: who knows a robot's address can write to its group. Written with `pulumi config set --secret --path`. */
+const alertCredentials = z.strictObject({
+  mailPassword: z.string().min(1).refine(withoutLineBreak, "a password cannot contain a line break or NUL").optional(),
+  /** Addresses that get Alertmanager's JSON, by a name of your own. */
+  webhooks: z
+    .record(z.string(), webAddress)
+    .refine(
+      (webhooks) => Object.keys(webhooks).every((name) => /^[a-z0-9][a-z0-9-]{0,30}$/.test(name)),
+      "expected names of a-z, 0-9 and -",
+    )
+    .default({}),
+  /** Addresses of group robots (群机器人). */
+  wecomRobotUrl: webAddress.optional(),
+  dingtalkRobotUrl: webAddress.optional(),
+  feishuRobotUrl: webAddress.optional(),
+  /** Hears from us every five minutes and raises the alarm when it does not: the dead man's switch. */
+  deadMansSwitchUrl: webAddress.optional(),
+});
+
 const alias = z.enum(["a", "b", "c"]);
 
 const reference = z
@@ -185,8 +226,24 @@ export const configurationSchema = z
       .strictObject({
         /** Where the exporters listen. They give away much of a server: never a public address. */
         listenAddress: privateAddress.default("127.0.0.1"),
+        /** Where the backend offers Prometheus metrics; empty when it has none. */
+        backendMetricsPath: z
+          .string()
+          .regex(/^(\/[^\s?#]*)?$/, "expected a path such as /metrics, or empty")
+          .default("/metrics"),
+        /** Endpoints whose certificate is watched, as host:port. */
+        tlsEndpoints: z.array(z.string().regex(/^[a-zA-Z0-9.-]+:\d{1,5}$/, "expected host:port")).default([]),
+        /** Limits of our own Prometheus beside an adopted suite, and of Alertmanager. */
+        memoryMiB: z
+          .strictObject({
+            prometheus: z.number().int().min(128).default(512),
+            alertmanager: z.number().int().min(48).default(128),
+          })
+          .prefault({}),
       })
       .prefault({}),
+    alerts: alerts.prefault({}),
+    alertCredentials: alertCredentials.prefault({}),
     /** Monthly prices in CNY that replace or extend the roadmap's. */
     costs: z.record(z.string(), z.number().min(0)).default({}),
   })
@@ -220,6 +277,18 @@ export const configurationSchema = z
     if (suite.mode === "create" && credentials !== undefined) {
       issue(["adoptedCredentials"], undefined, "a created suite gets generated passwords: remove this key");
     }
+    const { mail } = context.value.alerts;
+    const { mailPassword } = context.value.alertCredentials;
+    if (mailPassword !== undefined && mail?.user === undefined) {
+      issue(["alerts", "mail", "user"], mail?.user, "a mail password needs the login that it belongs to");
+    }
+    if (mailPassword === undefined && mail?.user !== undefined) {
+      issue(
+        ["alertCredentials", "mailPassword"],
+        undefined,
+        "the mail login has no password: pulumi config set --secret --path im:alertCredentials.mailPassword",
+      );
+    }
     const used = new Map<number, string>(Object.entries(ownPorts).map(([name, value]) => [value, `our ${name}`]));
     for (const [name, value] of Object.entries(suite.ports)) {
       const other = used.get(value);
@@ -249,5 +318,7 @@ export type Configuration = z.output<typeof configurationSchema>;
 export type ServerConfiguration = z.output<typeof server>;
 export type AdoptedSuite = z.output<typeof adoptedSuite>;
 export type CreatedSuite = z.output<typeof createdSuite>;
+export type AlertsConfiguration = z.output<typeof alerts>;
+export type AlertCredentials = z.output<typeof alertCredentials>;
 export type AdoptedCredentials = z.output<typeof adoptedCredentials>;
 export type ServerAlias = z.output<typeof alias>;

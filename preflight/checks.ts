@@ -3,6 +3,7 @@ import {
   createOnceDirectory,
   dataDirectory,
   exporterContainers,
+  monitoringContainers,
   type SuiteService,
   suiteServices,
 } from "../config/names.ts";
@@ -30,9 +31,9 @@ const supportedSystems: Readonly<Record<string, readonly string[]>> = {
   ubuntu: ["20.04", "22.04", "24.04"],
 };
 
-/** Least sizes for a stage 1 server. Adopt adds four small exporters; create runs the whole suite. */
+/** Least sizes for a stage 1 server. Adopt adds four small exporters, a Prometheus and an Alertmanager; create runs the whole suite. */
 const needs = {
-  adopt: { memoryAvailableMiB: 256, diskAvailableMiB: 2048 },
+  adopt: { memoryAvailableMiB: 512, diskAvailableMiB: 2048 },
   create: { memoryAvailableMiB: 1800, diskAvailableMiB: 10_240 },
 } as const;
 
@@ -292,7 +293,15 @@ function checkOwnPorts(suite: Configuration["suite"], facts: ServerFacts): Findi
     ...(suite.without.includes("redis") ? [] : ["redisExporter" as const]),
     "blackboxExporter",
   ] as const;
-  return ours.flatMap((name) => checkPort("im:servers.a", ownPorts[name], facts, exporterContainers[name]));
+  const monitoring = [
+    // A created suite's own Prometheus is checked with the suite's ports, and without it there are no alerts.
+    ...(suite.mode === "adopt" ? ["prometheus" as const] : []),
+    ...(suite.mode === "adopt" || !suite.without.includes("prometheus") ? ["alertmanager" as const] : []),
+  ];
+  return [
+    ...ours.flatMap((name) => checkPort("im:servers.a", ownPorts[name], facts, exporterContainers[name])),
+    ...monitoring.flatMap((name) => checkPort("im:servers.a", ownPorts[name], facts, monitoringContainers[name])),
+  ];
 }
 
 /** A port is free, or the container of ours that is meant to listen there exists: after a first `up` the same check must pass. */

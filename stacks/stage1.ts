@@ -6,6 +6,7 @@ import { HealthCheck } from "../components/health-check/health-check.ts";
 import { DestroyGuard } from "../components/host/destroy-guard.ts";
 import { Host } from "../components/host/host.ts";
 import { Exporters } from "../components/monitoring/exporters.ts";
+import { alertingOn, watching } from "../components/monitoring/stage1-alerting.ts";
 import { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
 import { MysqlRootLogin } from "../components/mysql/mysql-root-login.ts";
 import { imageReference } from "../config/images.ts";
@@ -31,11 +32,12 @@ export function stage1(configuration: Configuration): StackOutputs {
     },
   });
 
+  const endpoints: SuiteEndpoints = suite.mode === "create" ? createdEndpoints(suite) : adoptedEndpoints(suite);
+  const watch = watching(configuration, endpoints);
   const created =
     suite.mode === "create"
-      ? new CreatedSuite("a-suite", { host, stage, serverAlias: "a", suite, image, listenAddress })
+      ? new CreatedSuite("a-suite", { host, stage, serverAlias: "a", suite, image, listenAddress, ...watch })
       : undefined;
-  const endpoints: SuiteEndpoints = suite.mode === "create" ? createdEndpoints(suite) : adoptedEndpoints(suite);
   const credentials = suiteCredentials(created, configuration.adoptedCredentials);
   const afterSuite = created === undefined ? {} : { dependsOn: created };
 
@@ -79,6 +81,8 @@ export function stage1(configuration: Configuration): StackOutputs {
     afterSuite,
   );
 
+  const alerting = alertingOn({ configuration, host, stage, image, endpoints, created });
+
   if (created !== undefined && suite.mode === "create") {
     const isProtected = protectedServices.filter((service) => !suite.allowReplace.includes(service));
     new DestroyGuard("a-destroy-guard", {
@@ -87,7 +91,7 @@ export function stage1(configuration: Configuration): StackOutputs {
         isProtected.length === 0
           ? undefined
           : `Nothing was destroyed: this suite's ${isProtected.join(", ")} would stop serving. If you mean it: im:suite.allowReplace: [${protectedServices.join(", ")}], pulumi up, then destroy. The data stays in any case.`,
-      guards: [created, rootLogin, accounts, exporters, healthCheck],
+      guards: [created, rootLogin, accounts, exporters, healthCheck, ...alerting],
     });
   }
 

@@ -77,7 +77,7 @@ describe("refusals name the config path, what was found and what to do", () => {
       "too little memory to adopt",
       adopted({ memoryMiB: { total: 2000, available: 100 } }),
       "im:servers.a",
-      ["100 MiB of memory", "needs 256 MiB"],
+      ["100 MiB of memory", "needs 512 MiB"],
     ],
     [
       "too little disk",
