@@ -52,7 +52,7 @@ save_mysql() {
   done
   [ "$busy" = 0 ] || return 1
   gtid=$(mysql_live <<<'SELECT @@gtid_mode') || return 1
-  options=(--single-transaction --quick --source-data=2 --routines --events --triggers --hex-blob --tz-utc --max-allowed-packet=1G --set-gtid-purged=OFF)
+  options=(--single-transaction --quick --skip-dump-date --source-data=2 --routines --events --triggers --hex-blob --tz-utc --max-allowed-packet=1G --set-gtid-purged=OFF)
   if [ "$gtid" = ON ]; then options[-1]=--set-gtid-purged=COMMENTED; fi
   mapfile -t schemas < <(mysql_live <<<"SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') ORDER BY 1")
   if [ "\${#schemas[@]}" -eq 0 ]; then echo "MySQL has no schema of an application" >&2; return 1; fi
@@ -61,7 +61,8 @@ save_mysql() {
   {
     echo "gtid_mode=$gtid"
     head -c 1000000 "$folder/dump.sql" | sed -n -E "s/^-- CHANGE (MASTER|REPLICATION SOURCE) TO (MASTER|SOURCE)_LOG_FILE='([^']*)', (MASTER|SOURCE)_LOG_POS=([0-9]+);.*/binary_log_file=\\3\\nbinary_log_position=\\5/p"
-    if [ "$gtid" = ON ]; then head -c 1000000 "$folder/dump.sql" | sed -n "/GLOBAL.GTID_PURGED/,/;/p" | tr -d ' \\n' | sed -E "s/.*'\\+'\\*\\/'([^']*)'.*/gtid_executed=\\1\\n/"; fi
+    # A long set goes over many lines.
+    if [ "$gtid" = ON ]; then head -c 1000000 "$folder/dump.sql" | sed -n "/GLOBAL.GTID_PURGED=/{:more;/;/!{N;b more};p}" | tr -d ' \\n' | sed -E "s/.*='\\+?([^']*)'.*/gtid_executed=\\1\\n/"; fi
     mysql_live <<<"SELECT CONCAT('lower_case_table_names=', @@lower_case_table_names, '\\nversion=', @@version)"
   } >"$folder/position"
   grep -q '^binary_log_file=' "$folder/position" || { echo "the dump does not say its place in the binary log" >&2; return 1; }

@@ -15,7 +15,7 @@ im-restore restore --in-place --part mysql|redis|minio [--table SCHEMA.TABLE]...
 list              the snapshots, newest last
 --to FOLDER       puts the files into a new folder; the suite is not touched
 --in-place        puts one part back into the running suite; asks first, unless --yes
-  mysql           the schemas of the dump replace the live ones; with --table only these tables, from a throw-away copy
+  mysql           every table of the backup replaces the live one (tables made since then stay); with --table only these tables
   redis           everything in Redis is replaced; nothing restarts
   minio           objects of the backup are put back; objects that are newer than the backup stay
 --while-serving   mysql: also while the application is connected
