@@ -1,4 +1,5 @@
 import {
+  backupDirectory,
   createdContainers,
   createOnceDirectory,
   dataDirectory,
@@ -56,6 +57,7 @@ export function checkStage1(configuration: Configuration, facts: ServerFacts): F
     ...checkResources(path, suite.mode, facts),
     ...(suite.mode === "adopt" ? checkAdopt(suite, facts) : checkCreate(suite, facts)),
     ...checkOwnPorts(suite, facts),
+    ...checkBackupSpace(configuration, facts),
   ];
 }
 
@@ -293,6 +295,20 @@ function checkOwnPorts(suite: Configuration["suite"], facts: ServerFacts): Findi
     "blackboxExporter",
   ] as const;
   return ours.flatMap((name) => checkPort("im:servers.a", ownPorts[name], facts, exporterContainers[name]));
+}
+
+/** The dump in staging, the repository, and the restore test's dump and database: about four times the data. */
+function checkBackupSpace(configuration: Configuration, facts: ServerFacts): Finding[] {
+  const { mysql } = facts;
+  if (!configuration.backup.enabled || mysql === undefined || "error" in mysql) return [];
+  const needed = 4 * mysql.dataMiB + 1024;
+  if (facts.disks.state.availableMiB >= needed) return [];
+  return [
+    warn(
+      "im:backup",
+      `${facts.disks.state.availableMiB} MiB of disk are free for ${backupDirectory}. Backup and restore test of ${mysql.dataMiB} MiB in MySQL need about ${needed} MiB, and twice the objects in MinIO. Make room, or backups will fail when the disk is full.`,
+    ),
+  ];
 }
 
 /** A port is free, or the container of ours that is meant to listen there exists: after a first `up` the same check must pass. */

@@ -109,10 +109,19 @@ save_minio() {
       umask 077
       mkdir -p /dev/shm/mc && cat >/dev/shm/mc/config.json || exit 1
       client() { mc --config-dir /dev/shm/mc --no-color "$@"; }
-      client --quiet mirror --overwrite --remove suite /backup/objects >/backup/mirror.log || { tail -n 3 /backup/mirror.log >&2; exit 1; }
-      client --json ls --recursive suite >/backup/objects.json' <"$minio_client" || return 1
-  rm -f -- "$folder/mirror.log"
-  if jq -e 'select(.status == "error")' "$folder/objects.json" >&2; then return 1; fi
+      client --json ls --recursive suite >/backup/before.json
+      mirror() { client --quiet mirror --overwrite --remove suite /backup/objects >/backup/mirror.log; }
+      # Twice: an object that is deleted under its hands stops the first.
+      mirror 2>/dev/null || mirror || { tail -n 3 /backup/mirror.log >&2; exit 1; }
+      client --json ls --recursive suite >/backup/after.json' <"$minio_client" || return 1
+  if jq -e 'select(.status == "error")' "$folder/before.json" "$folder/after.json" >&2; then return 1; fi
+  # The suite goes on writing and deleting: what stood there unchanged from before to after must have come over.
+  jq --null-input --compact-output --slurpfile before "$folder/before.json" --slurpfile after "$folder/after.json" \\
+    '($before | map(select(.type == "file") | {key, value: .etag}) | from_entries) as $etags | $after[] | select(.type == "file" and $etags[.key] == .etag) | {key, etag, size}' >"$folder/objects.json" || return 1
+  rm -f -- "$folder/mirror.log" "$folder/before.json" "$folder/after.json"
+  while IFS= read -r key; do
+    if [ ! -f "$folder/objects/$key" ]; then echo "the object $key did not come over" >&2; return 1; fi
+  done < <(jq --raw-output .key "$folder/objects.json")
 }
 
 # SHA-256 of everything in the staging folder: what comes back is compared with it.
