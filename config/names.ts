@@ -22,6 +22,15 @@ export const appliedDirectory = `${stateDirectory}/applied`;
 /** Files that node_exporter's textfile collector reads. */
 export const textfileDirectory = `${stateDirectory}/metrics`;
 
+/** Staging, the local repository, reports, fingerprints of restored copies. A destroy leaves it: it holds the backups. */
+export const backupDirectory = `${stateDirectory}/backup`;
+/** The roadmap's name. */
+export const backupLog = "/var/log/im-backup.log";
+/** Create-once file that opens every backup repository. */
+export const backupKeyFile = "backup-key";
+/** How the repositories are reached: one folder each. */
+export const repositoriesDirectory = `${configurationDirectory}/backup/repositories`;
+
 /** The roadmap's name; see the contract. */
 export const healthCheckLog = "/var/log/health-check.log";
 

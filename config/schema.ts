@@ -194,6 +194,83 @@ const reference = z
     "expected an image reference such as mysql:8.4.6@sha256:…",
   );
 
+const timeOfDay = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/, "expected a time such as 02:00");
+
+/** How many snapshots stay: the newest of each of so many days, weeks and months. */
+const retention = z.strictObject({
+  daily: z.number().int().min(1).default(7),
+  weekly: z.number().int().min(0).default(4),
+  monthly: z.number().int().min(0).default(6),
+});
+
+const repositoryName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,30}$/, "expected a short name of lower case letters, digits and -");
+
+/** A further repository: another disk or mount, another server, or an S3-compatible store. */
+const offSiteRepository = z.discriminatedUnion(
+  "type",
+  [
+    z.strictObject({ name: repositoryName, type: z.literal("directory"), path: absolutePath }),
+    z.strictObject({
+      name: repositoryName,
+      type: z.literal("sftp"),
+      host: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9.:-]*$/, "expected a host name or an address"),
+      port: port.default(22),
+      user: z.string().regex(/^[a-z_][a-z0-9_-]*$/, "expected a user name"),
+      path: absolutePath,
+      hostKey: server.shape.hostKey,
+    }),
+    z.strictObject({
+      name: repositoryName,
+      type: z.literal("s3"),
+      endpoint: z.url({ protocol: /^https?$/, error: "expected http://… or https://…" }),
+      bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,62}$/, "expected a bucket name"),
+      prefix: z
+        .string()
+        .regex(/^[a-zA-Z0-9._/-]+$/, "expected a path in the bucket")
+        .default("im-suite"),
+    }),
+  ],
+  { error: "expected type: directory, sftp or s3" },
+);
+
+const backup = z.strictObject({
+  enabled: z.boolean().default(false),
+  time: timeOfDay.default("02:00"),
+  /** When the nightly restore test begins; it waits for a backup that still runs. */
+  restoreTestTime: timeOfDay.default("04:00"),
+  timeZone: z.string().refine(isTimeZone, "expected a time zone such as Asia/Shanghai or UTC").default("Asia/Shanghai"),
+  /** Spreads the load of several servers on one off-site repository. */
+  randomDelayMinutes: z.number().int().min(0).max(240).default(0),
+  keep: retention.prefault({}),
+  /** Share of the processors for the programs and, once more, for the throw-away containers. */
+  cpus: z.number().min(0.1).max(16).default(0.5),
+  memoryMiB: z.number().int().min(512).default(1024),
+  offSite: z.array(offSiteRepository).default([]),
+});
+
+function isTimeZone(value: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: value });
+    return /^[A-Za-z0-9_+/-]+$/.test(value);
+  } catch {
+    return false;
+  }
+}
+
+/** By name of the off-site repository. Written with `pulumi config set --secret --path`. */
+const backupCredentials = z.record(
+  repositoryName,
+  z.strictObject({
+    /** sftp: the private key, without a passphrase. */
+    privateKey: z.string().includes("PRIVATE KEY", { error: "expected the text of a private ssh key" }).optional(),
+    /** s3. */
+    accessKey: z.string().min(1).refine(withoutLineBreak, "a key cannot contain a line break or NUL").optional(),
+    secretKey: z.string().min(1).refine(withoutLineBreak, "a key cannot contain a line break or NUL").optional(),
+  }),
+);
+
 export const configurationSchema = z
   .strictObject({
     stage: z.union([z.literal(1), z.literal(2), z.literal(3)], { error: "expected 1, 2 or 3" }),
@@ -222,6 +299,8 @@ export const configurationSchema = z
         diskUsagePercent: z.number().int().min(1).max(99).default(80),
       })
       .prefault({}),
+    backup: backup.prefault({}),
+    backupCredentials: backupCredentials.default({}),
     monitoring: z
       .strictObject({
         /** Where the exporters listen. They give away much of a server: never a public address. */
@@ -309,6 +388,29 @@ export const configurationSchema = z
         }
       }
     }
+    const names = new Set<string>(["local"]);
+    for (const [index, repository] of context.value.backup.offSite.entries()) {
+      if (names.has(repository.name)) {
+        issue(["backup", "offSite", index, "name"], repository.name, "each repository needs a name of its own");
+      }
+      names.add(repository.name);
+      const given = context.value.backupCredentials[repository.name];
+      const needed = { directory: [], sftp: ["privateKey"], s3: ["accessKey", "secretKey"] } as const;
+      for (const key of needed[repository.type]) {
+        if (given?.[key] !== undefined) continue;
+        const path = `backupCredentials.${repository.name}.${key}`;
+        issue(
+          ["backupCredentials", repository.name, key],
+          undefined,
+          `expected the ${repository.type} repository's ${key}; type: pulumi config set --secret --path im:${path}`,
+        );
+      }
+    }
+    for (const name of Object.keys(context.value.backupCredentials)) {
+      if (name === "local" || !names.has(name)) {
+        issue(["backupCredentials", name], "(secret)", "no repository in im:backup.offSite has this name");
+      }
+    }
     if (stage === 1 && context.value.previousStack !== undefined) {
       issue(["previousStack"], context.value.previousStack, "stage 1 has no stack below it: remove this key");
     }
@@ -316,6 +418,10 @@ export const configurationSchema = z
 
 export type Configuration = z.output<typeof configurationSchema>;
 export type ServerConfiguration = z.output<typeof server>;
+export type BackupConfiguration = z.output<typeof backup>;
+export type BackupCredentials = z.output<typeof backupCredentials>;
+export type OffSiteRepository = z.output<typeof offSiteRepository>;
+export type RetentionPolicy = z.output<typeof retention>;
 export type AdoptedSuite = z.output<typeof adoptedSuite>;
 export type CreatedSuite = z.output<typeof createdSuite>;
 export type AlertsConfiguration = z.output<typeof alerts>;

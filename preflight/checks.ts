@@ -1,4 +1,5 @@
 import {
+  backupDirectory,
   createdContainers,
   createOnceDirectory,
   dataDirectory,
@@ -57,6 +58,7 @@ export function checkStage1(configuration: Configuration, facts: ServerFacts): F
     ...checkResources(path, suite.mode, facts),
     ...(suite.mode === "adopt" ? checkAdopt(suite, facts) : checkCreate(suite, facts)),
     ...checkOwnPorts(suite, facts),
+    ...checkBackupSpace(configuration, facts),
   ];
 }
 
@@ -301,6 +303,20 @@ function checkOwnPorts(suite: Configuration["suite"], facts: ServerFacts): Findi
   return [
     ...ours.flatMap((name) => checkPort("im:servers.a", ownPorts[name], facts, exporterContainers[name])),
     ...monitoring.flatMap((name) => checkPort("im:servers.a", ownPorts[name], facts, monitoringContainers[name])),
+  ];
+}
+
+/** The dump in staging, the repository, and the restore test's dump and database: about four times the data. */
+function checkBackupSpace(configuration: Configuration, facts: ServerFacts): Finding[] {
+  const { mysql } = facts;
+  if (!configuration.backup.enabled || mysql === undefined || "error" in mysql) return [];
+  const needed = 4 * mysql.dataMiB + 1024;
+  if (facts.disks.state.availableMiB >= needed) return [];
+  return [
+    warn(
+      "im:backup",
+      `${facts.disks.state.availableMiB} MiB of disk are free for ${backupDirectory}. Backup and restore test of ${mysql.dataMiB} MiB in MySQL need about ${needed} MiB, and twice the objects in MinIO. Make room, or backups will fail when the disk is full.`,
+    ),
   ];
 }
 

@@ -1,10 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { SuiteEndpoints } from "../components/app/suite-endpoints.ts";
+import type { Backup } from "../components/backup/backup.ts";
 import type { Host } from "../components/host/host.ts";
 import { hasPrometheus } from "../components/monitoring/stage1-alerting.ts";
 import type { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
 import { type MonthlyCost, monthlyCost } from "../config/costs.ts";
-import { healthCheckLog } from "../config/names.ts";
+import { backupLog, healthCheckLog } from "../config/names.ts";
 import { ownPorts } from "../config/ports.ts";
 import type { Configuration, ServerConfiguration } from "../config/schema.ts";
 import { hostPort } from "../lib/host-port.ts";
@@ -32,10 +33,11 @@ export interface Stage1OutputsArgs {
   readonly endpoints: SuiteEndpoints;
   readonly credentials: SuiteCredentials;
   readonly accounts: MysqlAccounts;
+  readonly backup: Backup | undefined;
 }
 
 export function stage1Outputs(args: Stage1OutputsArgs): StackOutputs {
-  const { configuration, server, host, credentials, accounts } = args;
+  const { configuration, server, host, credentials, accounts, backup } = args;
   return {
     servers: { a: server.address },
     endpoints: publicEndpoints(configuration, server.address, args.endpoints),
@@ -53,6 +55,7 @@ export function stage1Outputs(args: Stage1OutputsArgs): StackOutputs {
       ...(credentials.grafanaAdminPassword === undefined
         ? {}
         : { grafana: { admin: credentials.grafanaAdminPassword } }),
+      ...(backup === undefined ? {} : { backup: { key: backup.key } }),
     }),
     virtualIp: null,
     monthlyCost: monthlyCost(1, configuration.costs),
@@ -112,6 +115,17 @@ function nextSteps(configuration: Configuration, server: ServerConfiguration): s
     ...(hasPrometheus(configuration) && !reachesPeople(configuration)
       ? [
           "Alerts reach nobody yet: set im:alerts.mail or a robot, for example pulumi config set --secret --path im:alertCredentials.wecomRobotUrl",
+        ]
+      : []),
+    ...(configuration.backup.enabled
+      ? [
+          "Keep the key of the backups elsewhere, or they open for nobody after the server is lost: pulumi stack output credentials --show-secrets",
+          `Make the first backup now, and prove it: ssh root@${server.address} 'systemctl start im-backup.service && systemctl start im-restore-test.service; tail -n 30 ${backupLog}'`,
+          ...(configuration.backup.offSite.length === 0
+            ? [
+                "The backups lie on the server itself only: add another place under im:backup.offSite (docs/runbooks/restore.md).",
+              ]
+            : []),
         ]
       : []),
     "Compare with what was put on the server at any time: npm run doctor -- -s stage1",

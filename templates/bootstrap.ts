@@ -4,6 +4,8 @@ import { commandLine, quote, script } from "../lib/shell.ts";
 export interface BootstrapOptions {
   /** Install Docker, chrony and tools when they are missing. False on an adopted server, where Docker must already run. */
   readonly installDocker: boolean;
+  /** Install what the backup programs use, when it is missing. */
+  readonly backup: boolean;
   /** Base address of an apt mirror, for our own calls only. */
   readonly aptMirror: string | undefined;
   /** Registry mirrors, written to daemon.json only when we installed Docker and there is no daemon.json. */
@@ -22,7 +24,7 @@ export function renderBootstrap(options: BootstrapOptions): string {
     `mkdir -p -m 0755 -- ${quote(configurationDirectory)} ${quote(stateDirectory)}`,
     ...renderAptFunctions(options.aptMirror),
     "missing=()",
-    ...Object.entries(tools).map(
+    ...Object.entries({ ...tools, ...(options.backup ? backupTools : {}) }).map(
       ([command, packageName]) => `command -v ${quote(command)} >/dev/null 2>&1 || missing+=(${quote(packageName)})`,
     ),
     ...(options.installDocker
@@ -45,6 +47,8 @@ const tools: Readonly<Record<string, string>> = {
   ss: "iproute2",
   flock: "util-linux",
 };
+
+const backupTools: Readonly<Record<string, string>> = { restic: "restic", jq: "jq" };
 
 /** `install_packages`: apt that waits for another apt, never asks, and reports its last lines when it fails. */
 function renderAptFunctions(mirror: string | undefined): string[] {

@@ -218,6 +218,13 @@ describe("what is not refused", () => {
 });
 
 describe("warnings do not stop", () => {
+  test("too little disk for backups of what MySQL holds", () => {
+    const findings = adopted(withMysql({ dataMiB: 20_000 }));
+    expect(findings.map((one) => one.level)).toEqual(["warn"]);
+    expect(findings[0]?.message).toContain("60000 MiB of disk are free");
+    expect(findings[0]?.message).toContain("need about 81024 MiB");
+  });
+
   test.each<[string, Finding[], string]>([
     ["a clock that is off", created({ clockOffsetSeconds: -42 }), "differs from this machine's by -42 s"],
     [

@@ -226,6 +226,7 @@ test("scripts in the shapes that the program's own configuration does not reach 
   const nasty = `it's "a" $mirror\\ \`x\` #`;
   const bootstrap = {
     installDocker: true,
+    backup: true,
     aptMirror: `https://x/${nasty}`,
     registryMirrors: [nasty],
     timeServers: ["t"],
