@@ -44,7 +44,7 @@ export class Prometheus extends pulumi.ComponentResource {
           `mkdir -p -m 0755 -- ${quote(configurationDirectory)} ${quote(directory)} ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)}`,
         ),
         delete: script(
-          `rmdir --ignore-fail-on-non-empty -- ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)} ${quote(directory)} 2>/dev/null || :`,
+          `rmdir --ignore-fail-on-non-empty -- ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)} ${quote(directory)} ${quote(configurationDirectory)} 2>/dev/null || :`,
         ),
       },
       { parent: this },

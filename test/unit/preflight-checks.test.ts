@@ -144,6 +144,18 @@ describe("refusals name the config path, what was found and what to do", () => {
       ["port 9100", "im-node-exporter", "node_exporter"],
     ],
     [
+      "the port of our Prometheus is taken",
+      adopted({ listeners: [{ address: "0.0.0.0", port: 9091, process: "transmission" }] }),
+      "im:servers.a",
+      ["port 9091", "im-prometheus", "transmission"],
+    ],
+    [
+      "the port of Alertmanager is taken, on a created suite too",
+      created({ listeners: [{ address: "127.0.0.1", port: 9093, process: "alertmanager" }] }),
+      "im:servers.a",
+      ["port 9093", "im-alertmanager"],
+    ],
+    [
       "a wrong root password",
       adopted({ mysql: { error: "ERROR 1045 (28000): Access denied for user 'root'@'localhost'" } }),
       "im:adoptedCredentials.mysqlRootPassword",
