@@ -20,7 +20,18 @@ beforeAll(async () => {
     { name: "second", type: "sftp", host: "203.0.113.20", user: "backup", path: "/srv/im-suite", hostKey },
     { name: "store", type: "s3", endpoint: "https://s3.example.com", bucket: "im-backup" },
   ];
-  stage1(testConfiguration({ mode: "adopt" }, { backup: { offSite }, backupCredentials: credentials }));
+  stage1(
+    testConfiguration(
+      { mode: "adopt" },
+      {
+        backup: {
+          enabled: true,
+          offSite,
+        },
+        backupCredentials: credentials,
+      },
+    ),
+  );
   await settled();
 });
 
