@@ -116,7 +116,15 @@ export function stage1(configuration: Configuration): StackOutputs {
         isProtected.length === 0
           ? undefined
           : `Nothing was destroyed: this suite's ${isProtected.join(", ")} would stop serving. If you mean it: im:suite.allowReplace: [${protectedServices.join(", ")}], pulumi up, then destroy. The data stays in any case.`,
-      guards: [created, rootLogin, accounts, exporters, healthCheck, ...alerting, ...(backup === undefined ? [] : [backup])],
+      guards: [
+        created,
+        rootLogin,
+        accounts,
+        exporters,
+        healthCheck,
+        ...alerting,
+        ...(backup === undefined ? [] : [backup]),
+      ],
     });
   }
 
