@@ -63,6 +63,8 @@ function renderAptFunctions(mirror: string | undefined): string[] {
         ];
   return [
     "install_packages() {",
+    // The run of an `up` that was killed goes on here; apt waits for dpkg's lock, but not for the lock of its own lists.
+    "  exec 8>/run/im-suite-apt.lock; timeout 900 flock 8",
     "  local apt_options=(-qq -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0)",
     ...mirrorOptions.map((line) => `  ${line}`),
     "  local log; log=$(mktemp)",

@@ -111,6 +111,10 @@ load_mysql_copy() {
   local deadline=$((SECONDS + 300))
   # While it is set up it has no network, not even a loopback: TCP tells the real server.
   until docker exec "$mysql_copy" mysqladmin ping --host=127.0.0.1 --protocol=tcp --silent >/dev/null 2>&1; do
+    if [ "$(docker inspect --format '{{.State.Running}}' "$mysql_copy" 2>/dev/null)" != true ]; then
+      echo "the throw-away MySQL ended while it started; free for $directory: $(df -h --output=avail -- "$directory" | tail -n 1)" >&2
+      return 1
+    fi
     if [ "$SECONDS" -ge "$deadline" ]; then echo "the throw-away MySQL did not start within 300 s" >&2; return 1; fi
     sleep 1
   done
