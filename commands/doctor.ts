@@ -163,14 +163,13 @@ await runMain(async () => {
   const all = Object.values(servers).flat();
   printSummary(all);
   if (all.some((row) => row.verdict === "drift")) {
-    const commands = repairCommands(
-      target.kind === "lab" ? "npm run pulumi --" : "pulumi",
-      target.stack,
-      all,
-      await readResources(pulumi, target),
-    );
-    if (commands.length > 0)
-      process.stdout.write(`To put back what drifted:\n${commands.map((command) => `  ${command}\n`).join("")}`);
+    const pulumiCommand = target.kind === "lab" ? "npm run pulumi --" : "pulumi";
+    const resources = await readResources(pulumi, target);
+    const commands = Object.entries(servers).flatMap(([alias, rows]) => {
+      const address = configuration.servers[alias as ServerAlias]?.address ?? "";
+      return repairCommands(pulumiCommand, target.stack, { alias, address }, rows, resources);
+    });
+    process.stdout.write(`To put back what drifted:\n${commands.map((command) => `  ${command}\n`).join("")}`);
   }
   return clean ? 0 : 1;
 });

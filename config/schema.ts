@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
 import { z } from "zod";
 import { imageKeys } from "./images.ts";
 import { adoptedContainers, type SuiteService, suiteServices } from "./names.ts";
@@ -17,6 +17,27 @@ const port = z
 
 const oneAddress = "expected the IP address of one server, for example 203.0.113.10";
 const address = z.string(oneAddress).refine((value) => isIP(value) !== 0 && !isWildcard(value), oneAddress);
+
+/** Ranges that nobody reaches from the internet: loopback, private, shared (RFC 6598) and benchmark networks. */
+const privateRanges = new BlockList();
+for (const [network, prefix, family] of [
+  ["127.0.0.0", 8, "ipv4"],
+  ["10.0.0.0", 8, "ipv4"],
+  ["172.16.0.0", 12, "ipv4"],
+  ["192.168.0.0", 16, "ipv4"],
+  ["100.64.0.0", 10, "ipv4"],
+  ["198.18.0.0", 15, "ipv4"],
+  ["::1", 128, "ipv6"],
+  ["fc00::", 7, "ipv6"],
+] as const) {
+  privateRanges.addSubnet(network, prefix, family);
+}
+
+const notPublic = "expected a loopback or private address: what listens here gives away much of a server";
+const privateAddress = address.refine(
+  (value) => isIP(value) === 0 || privateRanges.check(value, isIP(value) === 6 ? "ipv6" : "ipv4"),
+  notPublic,
+);
 
 function isWildcard(value: string): boolean {
   return value === "0.0.0.0" || value === "::";
@@ -204,7 +225,7 @@ export const configurationSchema = z
     monitoring: z
       .strictObject({
         /** Where the exporters listen. They give away much of a server: never a public address. */
-        listenAddress: address.default("127.0.0.1"),
+        listenAddress: privateAddress.default("127.0.0.1"),
         /** Where the backend offers Prometheus metrics; empty when it has none. */
         backendMetricsPath: z
           .string()

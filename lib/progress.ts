@@ -36,7 +36,7 @@ export async function step<T>(title: string, work: (step: Step) => Promise<T>): 
   let detail = "";
   const draw = () => {
     const text = `… ${title} ${elapsed(seconds())}${detail === "" ? "" : `  ${detail}`}`;
-    process.stdout.write(`\r\u001b[2K${text.slice(0, (process.stdout.columns ?? 100) - 1)}`);
+    process.stdout.write(`\r\u001b[2K${text.slice(0, (process.stdout.columns || 100) - 1)}`);
   };
   const alive = () => {
     process.stdout.write(`  … ${title}: ${elapsed(seconds())}${detail === "" ? "" : `, ${detail.slice(0, 120)}`}\n`);

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { OperatorError, runMain } from "../lib/errors.ts";
 import { cacheDirectory, repositoryRoot } from "../lib/paths.ts";
 import { type RunOptions, run } from "../lib/process.ts";
-import { colour, elapsed } from "../lib/progress.ts";
+import { colour, elapsed, step } from "../lib/progress.ts";
 
 const help = `npm test [-- --only <part>[,<part>]]
 
@@ -73,8 +73,19 @@ interface Check {
   readonly cwd?: string;
 }
 
+/** shellcheck is the one checker that no npm package brings. */
+async function ensureShellcheck(): Promise<void> {
+  const { installPackages, onPath } = await import("../lab/docker.ts");
+  if (await onPath("shellcheck")) return;
+  if (process.getuid?.() !== 0 || !(await onPath("apt-get"))) {
+    throw new OperatorError("The tests need shellcheck. On Debian or Ubuntu type: sudo apt-get install shellcheck");
+  }
+  await step("Install shellcheck from this machine's apt", (progress) => installPackages(["shellcheck"], progress));
+}
+
 /** Checks of the text itself. Each counts as one test. */
 async function staticChecks(): Promise<Outcome> {
+  await ensureShellcheck();
   const shellFiles = (await run("git", ["ls-files", "*.sh", ".ci/run"], { cwd: repositoryRoot })).stdout
     .split("\n")
     .filter(Boolean);

@@ -88,7 +88,7 @@ function compareUnit(unit: string, observed: Observed): Row[] {
         last.active === "activating"
           ? "running now"
           : last.ended === ""
-            ? "not yet since the boot"
+            ? "not yet"
             : `exit code ${last.exitCode}, ${last.ended}`,
       verdict: last.active === "activating" || last.ended === "" ? "note" : last.exitCode === 0 ? "ok" : "unhealthy",
     });

@@ -33,8 +33,11 @@ export class CreateOnceSecret extends pulumi.ComponentResource {
           script(
             `file=${quote(this.path)}`,
             `mkdir -p -m 0700 -- ${quote(createOnceDirectory)}`,
-            'if [ ! -s "$file" ]; then',
-            '  cat >"$file.partial"',
+            // Stdin is read in any case: a script that ends with input unread fails in ssh's copy, now and then.
+            'cat >"$file.partial"',
+            'if [ -s "$file" ]; then',
+            '  rm -f -- "$file.partial"',
+            "else",
             '  chmod 0400 -- "$file.partial"',
             '  sync -- "$file.partial"',
             '  mv -n -- "$file.partial" "$file"',

@@ -66,6 +66,7 @@ export class HostFile extends pulumi.ComponentResource {
     args.host.inventory.addFile({
       path: this.path,
       mode: this.mode,
+      owner: file.owner,
       ...(args.secret ? {} : { sha256: content.apply(sha256) }),
     });
     this.registerOutputs({});

@@ -41,7 +41,12 @@ export class HostScript extends pulumi.ComponentResource {
         addPreviousOutputInEnv: false,
         logging: "none",
       },
-      { parent: this, dependsOn: args.host.bootstrapped },
+      {
+        parent: this,
+        dependsOn: args.host.bootstrapped,
+        // A replacement's default order is new create, old delete: the old undo would take away what the new create just made.
+        deleteBeforeReplace: args.delete !== undefined,
+      },
     );
     this.stdout = command.stdout;
     this.registerOutputs({});

@@ -4,6 +4,8 @@ import * as pulumi from "@pulumi/pulumi";
 export interface InventoryFile {
   readonly path: string;
   readonly mode: string;
+  /** user:group, by name or number. */
+  readonly owner: string;
   readonly sha256?: pulumi.Input<string>;
 }
 

@@ -127,6 +127,11 @@ describe("what is refused: the path, the value and what is expected", () => {
       (c) => Object.assign(c, { mirrors: { docker: "https://mirror.example" } }),
       ["im:mirrors.docker = ", "expected a list"],
     ],
+    [
+      "exporters on a public address",
+      (c) => Object.assign(c, { monitoring: { listenAddress: "203.0.113.10" } }),
+      ["im:monitoring.listenAddress", '"203.0.113.10"', "private address"],
+    ],
     ["exporters for everybody", (c) => Object.assign(c, { monitoring: { listenAddress: "0.0.0.0" } }), ['"0.0.0.0"']],
   ])("%s", (_, change, expected) => {
     const message = refusal(createdConfiguration(), change);

@@ -11,7 +11,6 @@ import { sha256 } from "../../lib/hash.ts";
 import { remoteCommand } from "../../lib/shell.ts";
 import { renderProbe } from "../../preflight/probe.ts";
 import { renderHostFileCreate } from "../../templates/host-file-script.ts";
-import { renderMonitoringAccounts } from "../../templates/mysql-accounts.ts";
 import { adoptableFacts, adoptedConfiguration } from "./fixtures.ts";
 import { shellcheck } from "./shellcheck.ts";
 
@@ -260,19 +259,27 @@ describe("the questions", () => {
   });
 });
 
-test("what drifted is put back by the resource that owns it", () => {
-  const command = (urn: string, text: string, trigger?: string) => ({
-    urn,
-    type: "command:remote:Command",
-    inputs: { create: remoteCommand(text, 60), ...(trigger === undefined ? {} : { triggers: [trigger] }) },
-  });
+test("what drifted is put back by the resource that owns it, on its own server", () => {
   const path = "/etc/logrotate.d/im-suite";
+  const create = remoteCommand(
+    renderHostFileCreate({ path, mode: "0644", owner: "root:root", directoryMode: "0755" }),
+    60,
+  );
+  const command = (name: string, text: string) => ({
+    urn: `urn:pulumi:stage1::p::command:remote:Command::${name}`,
+    type: "command:remote:Command",
+    inputs: { create: text, triggers: [path] },
+  });
+  const password = (name: string) => ({
+    urn: `urn:pulumi:stage1::p::random:RandomPassword::${name}`,
+    type: "random:index/randomPassword:RandomPassword",
+  });
   const resources = [
-    command("urn:gate", "sleep 1", path),
-    command("urn:file", renderHostFileCreate({ path, mode: "0644", owner: "root:root", directoryMode: "0755" }), path),
-    command("urn:other", "unit=im-health-check-2\nsystemctl enable"),
-    command("urn:unit", 'unit=im-health-check\nsystemctl enable "$unit"'),
-    command("urn:accounts", renderMonitoringAccounts("im-mysql", "/x")),
+    command("a-gate", remoteCommand("sleep 1", 60)),
+    command("b-log-rotation-command", create),
+    command("a-log-rotation-command", create),
+    password("a-mysql-monitoring-health-password"),
+    password("a-mysql-monitoring-exporter-password"),
   ];
   const drift = (kind: "file" | "unit" | "container" | "account", name: string): Row => ({
     what: "",
@@ -281,17 +288,14 @@ test("what drifted is put back by the resource that owns it", () => {
     verdict: "drift",
     subject: { kind, name },
   });
-  const rows = [
-    drift("file", path),
-    drift("unit", "im-health-check.timer"),
-    drift("account", "im_exporter@%"),
-    drift("account", "im_health@localhost"),
-  ];
-  expect(repairCommands("pulumi", "stage1", rows, resources)).toEqual([
-    "pulumi up -s stage1 --replace urn:file --replace urn:unit --replace urn:accounts",
+  const repair = (...rows: Row[]) =>
+    repairCommands("pulumi", "stage1", { alias: "a", address: "203.0.113.10" }, rows, resources);
+  expect(repair(drift("file", path), drift("account", "im_exporter@%"))).toEqual([
+    "pulumi up -s stage1 --replace urn:pulumi:stage1::p::command:remote:Command::a-log-rotation-command --replace urn:pulumi:stage1::p::random:RandomPassword::a-mysql-monitoring-exporter-password",
   ]);
-  expect(repairCommands("pulumi", "stage1", [drift("container", "im-x")], resources)).toEqual([
+  expect(repair(drift("container", "im-x"), drift("unit", "im-health-check.timer"))).toEqual([
     "pulumi up -s stage1 --refresh",
+    "ssh root@203.0.113.10 systemctl enable --now im-health-check.timer",
   ]);
-  expect(repairCommands("pulumi", "stage1", [{ ...drift("file", path), verdict: "ok" }], resources)).toEqual([]);
+  expect(repair({ ...drift("file", path), verdict: "ok" })).toEqual([]);
 });

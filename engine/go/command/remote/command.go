@@ -2,7 +2,9 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"im-suite-ha/engine/command/output"
@@ -128,6 +130,10 @@ func (a *CommandArgs) run(ctx context.Context, command string, previous Result) 
 	session.Stdout, session.Stderr = capture.Stdout, capture.Stderr
 	err = session.Run(command)
 	capture.Close()
+	// The command succeeded and had not read all of its stdin: ssh reports the copy's end, which is no failure of the command.
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
 	if ctx.Err() != nil {
 		err = fmt.Errorf("stopped: %w", ctx.Err())
 	}
