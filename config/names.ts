@@ -22,6 +22,15 @@ export const appliedDirectory = `${stateDirectory}/applied`;
 /** Files that node_exporter's textfile collector reads. */
 export const textfileDirectory = `${stateDirectory}/metrics`;
 
+/** Staging, the local repository, reports, fingerprints of restored copies. A destroy leaves it: it holds the backups. */
+export const backupDirectory = `${stateDirectory}/backup`;
+/** The roadmap's name. */
+export const backupLog = "/var/log/im-backup.log";
+/** Create-once file that opens every backup repository. */
+export const backupKeyFile = "backup-key";
+/** How the repositories are reached: one folder each. */
+export const repositoriesDirectory = `${configurationDirectory}/backup/repositories`;
+
 /** The roadmap's name; see the contract. */
 export const healthCheckLog = "/var/log/health-check.log";
 
@@ -57,6 +66,12 @@ export const exporterContainers = {
   redisExporter: "im-redis-exporter",
   blackboxExporter: "im-blackbox-exporter",
 } as const;
+
+/** Our own monitoring: beside an adopted suite's Prometheus; on a created suite it is the suite's. */
+export const monitoringContainers = { prometheus: "im-prometheus", alertmanager: "im-alertmanager" } as const;
+
+/** Measurements and silences of ours. A destroy removes them: they are not the suite's data. */
+export const monitoringDirectory = `${stateDirectory}/monitoring`;
 
 /** The network of a created suite. */
 export const createdNetwork = "im-suite";

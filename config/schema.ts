@@ -144,6 +144,47 @@ function withoutLineBreak(value: string): boolean {
   return !/[\r\n\0]/.test(value);
 }
 
+const hostAndPort = "expected host:port, for example smtp.example.com:587";
+const mailAddress = z.string().regex(/^[^\s@,<>]+@[^\s@,<>]+$/, "expected a mail address");
+
+/** Where alerts go, without the secrets. */
+const alerts = z.strictObject({
+  mail: z
+    .strictObject({
+      smarthost: z.string(hostAndPort).regex(/^[a-zA-Z0-9.-]+:\d{1,5}$/, hostAndPort),
+      from: mailAddress,
+      to: z.array(mailAddress).min(1, "expected at least one mail address"),
+      /** Login at the mail server; its password is alertCredentials.mailPassword. */
+      user: z.string().min(1).optional(),
+      /** Off only for a server in the same trusted network. */
+      requireTls: z.boolean().default(true),
+    })
+    .optional(),
+  /** What still fires is said again after so many hours. */
+  repeatHours: z.number().int().min(1).max(168).default(4),
+});
+
+const webAddress = z.url({ protocol: /^https?$/, error: "expected http://… or https://…" });
+
+/** Secrets of the receivers: who knows a robot's address can write to its group. Written with `pulumi config set --secret --path`. */
+const alertCredentials = z.strictObject({
+  mailPassword: z.string().min(1).refine(withoutLineBreak, "a password cannot contain a line break or NUL").optional(),
+  /** Addresses that get Alertmanager's JSON, by a name of your own. */
+  webhooks: z
+    .record(z.string(), webAddress)
+    .refine(
+      (webhooks) => Object.keys(webhooks).every((name) => /^[a-z0-9][a-z0-9-]{0,30}$/.test(name)),
+      "expected names of a-z, 0-9 and -",
+    )
+    .default({}),
+  /** Addresses of group robots (群机器人). */
+  wecomRobotUrl: webAddress.optional(),
+  dingtalkRobotUrl: webAddress.optional(),
+  feishuRobotUrl: webAddress.optional(),
+  /** Hears from us every five minutes and raises the alarm when it does not: the dead man's switch. */
+  deadMansSwitchUrl: webAddress.optional(),
+});
+
 const alias = z.enum(["a", "b", "c"]);
 
 const reference = z
@@ -152,6 +193,83 @@ const reference = z
     /^[a-z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?$/,
     "expected an image reference such as mysql:8.4.6@sha256:…",
   );
+
+const timeOfDay = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/, "expected a time such as 02:00");
+
+/** How many snapshots stay: the newest of each of so many days, weeks and months. */
+const retention = z.strictObject({
+  daily: z.number().int().min(1).default(7),
+  weekly: z.number().int().min(0).default(4),
+  monthly: z.number().int().min(0).default(6),
+});
+
+const repositoryName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,30}$/, "expected a short name of lower case letters, digits and -");
+
+/** A further repository: another disk or mount, another server, or an S3-compatible store. */
+const offSiteRepository = z.discriminatedUnion(
+  "type",
+  [
+    z.strictObject({ name: repositoryName, type: z.literal("directory"), path: absolutePath }),
+    z.strictObject({
+      name: repositoryName,
+      type: z.literal("sftp"),
+      host: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9.:-]*$/, "expected a host name or an address"),
+      port: port.default(22),
+      user: z.string().regex(/^[a-z_][a-z0-9_-]*$/, "expected a user name"),
+      path: absolutePath,
+      hostKey: server.shape.hostKey,
+    }),
+    z.strictObject({
+      name: repositoryName,
+      type: z.literal("s3"),
+      endpoint: z.url({ protocol: /^https?$/, error: "expected http://… or https://…" }),
+      bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,62}$/, "expected a bucket name"),
+      prefix: z
+        .string()
+        .regex(/^[a-zA-Z0-9._/-]+$/, "expected a path in the bucket")
+        .default("im-suite"),
+    }),
+  ],
+  { error: "expected type: directory, sftp or s3" },
+);
+
+const backup = z.strictObject({
+  enabled: z.boolean().default(false),
+  time: timeOfDay.default("02:00"),
+  /** When the nightly restore test begins; it waits for a backup that still runs. */
+  restoreTestTime: timeOfDay.default("04:00"),
+  timeZone: z.string().refine(isTimeZone, "expected a time zone such as Asia/Shanghai or UTC").default("Asia/Shanghai"),
+  /** Spreads the load of several servers on one off-site repository. */
+  randomDelayMinutes: z.number().int().min(0).max(240).default(0),
+  keep: retention.prefault({}),
+  /** Share of the processors for the programs and, once more, for the throw-away containers. */
+  cpus: z.number().min(0.1).max(16).default(0.5),
+  memoryMiB: z.number().int().min(512).default(1024),
+  offSite: z.array(offSiteRepository).default([]),
+});
+
+function isTimeZone(value: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: value });
+    return /^[A-Za-z0-9_+/-]+$/.test(value);
+  } catch {
+    return false;
+  }
+}
+
+/** By name of the off-site repository. Written with `pulumi config set --secret --path`. */
+const backupCredentials = z.record(
+  repositoryName,
+  z.strictObject({
+    /** sftp: the private key, without a passphrase. */
+    privateKey: z.string().includes("PRIVATE KEY", { error: "expected the text of a private ssh key" }).optional(),
+    /** s3. */
+    accessKey: z.string().min(1).refine(withoutLineBreak, "a key cannot contain a line break or NUL").optional(),
+    secretKey: z.string().min(1).refine(withoutLineBreak, "a key cannot contain a line break or NUL").optional(),
+  }),
+);
 
 export const configurationSchema = z
   .strictObject({
@@ -181,12 +299,30 @@ export const configurationSchema = z
         diskUsagePercent: z.number().int().min(1).max(99).default(80),
       })
       .prefault({}),
+    backup: backup.prefault({}),
+    backupCredentials: backupCredentials.default({}),
     monitoring: z
       .strictObject({
         /** Where the exporters listen. They give away much of a server: never a public address. */
         listenAddress: privateAddress.default("127.0.0.1"),
+        /** Where the backend offers Prometheus metrics; empty when it has none. */
+        backendMetricsPath: z
+          .string()
+          .regex(/^(\/[^\s?#]*)?$/, "expected a path such as /metrics, or empty")
+          .default("/metrics"),
+        /** Endpoints whose certificate is watched, as host:port. */
+        tlsEndpoints: z.array(z.string().regex(/^[a-zA-Z0-9.-]+:\d{1,5}$/, "expected host:port")).default([]),
+        /** Limits of our own Prometheus beside an adopted suite, and of Alertmanager. */
+        memoryMiB: z
+          .strictObject({
+            prometheus: z.number().int().min(128).default(512),
+            alertmanager: z.number().int().min(48).default(128),
+          })
+          .prefault({}),
       })
       .prefault({}),
+    alerts: alerts.prefault({}),
+    alertCredentials: alertCredentials.prefault({}),
     /** Monthly prices in CNY that replace or extend the roadmap's. */
     costs: z.record(z.string(), z.number().min(0)).default({}),
   })
@@ -220,6 +356,18 @@ export const configurationSchema = z
     if (suite.mode === "create" && credentials !== undefined) {
       issue(["adoptedCredentials"], undefined, "a created suite gets generated passwords: remove this key");
     }
+    const { mail } = context.value.alerts;
+    const { mailPassword } = context.value.alertCredentials;
+    if (mailPassword !== undefined && mail?.user === undefined) {
+      issue(["alerts", "mail", "user"], mail?.user, "a mail password needs the login that it belongs to");
+    }
+    if (mailPassword === undefined && mail?.user !== undefined) {
+      issue(
+        ["alertCredentials", "mailPassword"],
+        undefined,
+        "the mail login has no password: pulumi config set --secret --path im:alertCredentials.mailPassword",
+      );
+    }
     const used = new Map<number, string>(Object.entries(ownPorts).map(([name, value]) => [value, `our ${name}`]));
     for (const [name, value] of Object.entries(suite.ports)) {
       const other = used.get(value);
@@ -240,6 +388,29 @@ export const configurationSchema = z
         }
       }
     }
+    const names = new Set<string>(["local"]);
+    for (const [index, repository] of context.value.backup.offSite.entries()) {
+      if (names.has(repository.name)) {
+        issue(["backup", "offSite", index, "name"], repository.name, "each repository needs a name of its own");
+      }
+      names.add(repository.name);
+      const given = context.value.backupCredentials[repository.name];
+      const needed = { directory: [], sftp: ["privateKey"], s3: ["accessKey", "secretKey"] } as const;
+      for (const key of needed[repository.type]) {
+        if (given?.[key] !== undefined) continue;
+        const path = `backupCredentials.${repository.name}.${key}`;
+        issue(
+          ["backupCredentials", repository.name, key],
+          undefined,
+          `expected the ${repository.type} repository's ${key}; type: pulumi config set --secret --path im:${path}`,
+        );
+      }
+    }
+    for (const name of Object.keys(context.value.backupCredentials)) {
+      if (name === "local" || !names.has(name)) {
+        issue(["backupCredentials", name], "(secret)", "no repository in im:backup.offSite has this name");
+      }
+    }
     if (stage === 1 && context.value.previousStack !== undefined) {
       issue(["previousStack"], context.value.previousStack, "stage 1 has no stack below it: remove this key");
     }
@@ -247,7 +418,13 @@ export const configurationSchema = z
 
 export type Configuration = z.output<typeof configurationSchema>;
 export type ServerConfiguration = z.output<typeof server>;
+export type BackupConfiguration = z.output<typeof backup>;
+export type BackupCredentials = z.output<typeof backupCredentials>;
+export type OffSiteRepository = z.output<typeof offSiteRepository>;
+export type RetentionPolicy = z.output<typeof retention>;
 export type AdoptedSuite = z.output<typeof adoptedSuite>;
 export type CreatedSuite = z.output<typeof createdSuite>;
+export type AlertsConfiguration = z.output<typeof alerts>;
+export type AlertCredentials = z.output<typeof alertCredentials>;
 export type AdoptedCredentials = z.output<typeof adoptedCredentials>;
 export type ServerAlias = z.output<typeof alias>;

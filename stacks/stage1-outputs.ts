@@ -1,11 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { SuiteEndpoints } from "../components/app/suite-endpoints.ts";
+import type { Backup } from "../components/backup/backup.ts";
 import type { Host } from "../components/host/host.ts";
+import { hasPrometheus } from "../components/monitoring/stage1-alerting.ts";
 import type { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
 import { type MonthlyCost, monthlyCost } from "../config/costs.ts";
-import { healthCheckLog } from "../config/names.ts";
+import { backupLog, healthCheckLog } from "../config/names.ts";
 import { ownPorts } from "../config/ports.ts";
 import type { Configuration, ServerConfiguration } from "../config/schema.ts";
+import { hostPort } from "../lib/host-port.ts";
 import type { SuiteCredentials } from "./stage1.ts";
 import { version } from "./version.ts";
 
@@ -30,10 +33,11 @@ export interface Stage1OutputsArgs {
   readonly endpoints: SuiteEndpoints;
   readonly credentials: SuiteCredentials;
   readonly accounts: MysqlAccounts;
+  readonly backup: Backup | undefined;
 }
 
 export function stage1Outputs(args: Stage1OutputsArgs): StackOutputs {
-  const { configuration, server, host, credentials, accounts } = args;
+  const { configuration, server, host, credentials, accounts, backup } = args;
   return {
     servers: { a: server.address },
     endpoints: publicEndpoints(configuration, server.address, args.endpoints),
@@ -51,6 +55,7 @@ export function stage1Outputs(args: Stage1OutputsArgs): StackOutputs {
       ...(credentials.grafanaAdminPassword === undefined
         ? {}
         : { grafana: { admin: credentials.grafanaAdminPassword } }),
+      ...(backup === undefined ? {} : { backup: { key: backup.key } }),
     }),
     virtualIp: null,
     monthlyCost: monthlyCost(1, configuration.costs),
@@ -80,7 +85,18 @@ function publicEndpoints(
     mysqldExporter: `http://${listen}:${ownPorts.mysqldExporter}/metrics`,
     redisExporter: `http://${listen}:${ownPorts.redisExporter}/metrics`,
     blackboxExporter: `http://${listen}:${ownPorts.blackboxExporter}/metrics`,
+    ...(hasPrometheus(configuration) ? { alertmanager: `http://${hostPort(listen, ownPorts.alertmanager)}` } : {}),
+    // The suite's own keeps the key `prometheus`: what an operator has bookmarked must not change its meaning.
+    ...(configuration.suite.mode === "adopt"
+      ? { ownPrometheus: `http://${hostPort(listen, ownPorts.prometheus)}` }
+      : {}),
   };
+}
+
+/** Whether an alert is sent to anybody. */
+function reachesPeople({ alerts, alertCredentials: to }: Configuration): boolean {
+  const robots = [to.wecomRobotUrl, to.dingtalkRobotUrl, to.feishuRobotUrl];
+  return alerts.mail !== undefined || Object.keys(to.webhooks).length > 0 || robots.some((url) => url !== undefined);
 }
 
 function nextSteps(configuration: Configuration, server: ServerConfiguration): string[] {
@@ -96,6 +112,22 @@ function nextSteps(configuration: Configuration, server: ServerConfiguration): s
           "Keep the credentials elsewhere too: pulumi stack output credentials --show-secrets",
           "The databases listen on 127.0.0.1 of the server; reach them through ssh -L.",
         ]),
+    ...(hasPrometheus(configuration) && !reachesPeople(configuration)
+      ? [
+          "Alerts reach nobody yet: set im:alerts.mail or a robot, for example pulumi config set --secret --path im:alertCredentials.wecomRobotUrl",
+        ]
+      : []),
+    ...(configuration.backup.enabled
+      ? [
+          "Keep the key of the backups elsewhere, or they open for nobody after the server is lost: pulumi stack output credentials --show-secrets",
+          `Make the first backup now, and prove it: ssh root@${server.address} 'systemctl start im-backup.service && systemctl start im-restore-test.service; tail -n 30 ${backupLog}'`,
+          ...(configuration.backup.offSite.length === 0
+            ? [
+                "The backups lie on the server itself only: add another place under im:backup.offSite (docs/runbooks/restore.md).",
+              ]
+            : []),
+        ]
+      : []),
     "Compare with what was put on the server at any time: npm run doctor -- -s stage1",
   ];
 }

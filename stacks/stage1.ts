@@ -2,13 +2,16 @@ import * as pulumi from "@pulumi/pulumi";
 import { adoptedEndpoints } from "../components/app/adopted-suite.ts";
 import { CreatedSuite, createdEndpoints, protectedServices } from "../components/app/created-suite.ts";
 import type { SuiteEndpoints } from "../components/app/suite-endpoints.ts";
+import { Backup } from "../components/backup/backup.ts";
 import { HealthCheck } from "../components/health-check/health-check.ts";
 import { DestroyGuard } from "../components/host/destroy-guard.ts";
 import { Host } from "../components/host/host.ts";
 import { Exporters } from "../components/monitoring/exporters.ts";
+import { alertingOn, watching } from "../components/monitoring/stage1-alerting.ts";
 import { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
 import { MysqlRootLogin } from "../components/mysql/mysql-root-login.ts";
 import { imageReference } from "../config/images.ts";
+import { configurationDirectory, createOnceDirectory } from "../config/names.ts";
 import type { AdoptedCredentials, Configuration, ServerConfiguration } from "../config/schema.ts";
 import { type StackOutputs, stage1Outputs } from "./stage1-outputs.ts";
 
@@ -25,17 +28,19 @@ export function stage1(configuration: Configuration): StackOutputs {
     configPath: "im:servers.a",
     bootstrap: {
       installDocker: suite.mode === "create",
+      backup: configuration.backup.enabled,
       aptMirror: configuration.mirrors.apt,
       registryMirrors: configuration.mirrors.docker,
       timeServers: configuration.timeServers,
     },
   });
 
+  const endpoints: SuiteEndpoints = suite.mode === "create" ? createdEndpoints(suite) : adoptedEndpoints(suite);
+  const watch = watching(configuration, endpoints);
   const created =
     suite.mode === "create"
-      ? new CreatedSuite("a-suite", { host, stage, serverAlias: "a", suite, image, listenAddress })
+      ? new CreatedSuite("a-suite", { host, stage, serverAlias: "a", suite, image, listenAddress, ...watch })
       : undefined;
-  const endpoints: SuiteEndpoints = suite.mode === "create" ? createdEndpoints(suite) : adoptedEndpoints(suite);
   const credentials = suiteCredentials(created, configuration.adoptedCredentials);
   const afterSuite = created === undefined ? {} : { dependsOn: created };
 
@@ -79,6 +84,30 @@ export function stage1(configuration: Configuration): StackOutputs {
     afterSuite,
   );
 
+  const alerting = alertingOn({ configuration, host, stage, image, endpoints, created });
+  const backup = configuration.backup.enabled
+    ? new Backup(
+        "a-backup",
+        {
+          host,
+          serverAlias: "a",
+          suite: endpoints,
+          configurationPaths: [
+            configurationDirectory,
+            createOnceDirectory,
+            ...(suite.mode === "adopt" ? [suite.directory] : []),
+          ],
+          mysqlRootOptionFile: rootLogin.optionFile,
+          redisPassword: credentials.redisPassword,
+          minioAccessKey: credentials.minioAccessKey,
+          minioSecretKey: credentials.minioSecretKey,
+          backup: configuration.backup,
+          credentials: configuration.backupCredentials,
+        },
+        afterSuite,
+      )
+    : undefined;
+
   if (created !== undefined && suite.mode === "create") {
     const isProtected = protectedServices.filter((service) => !suite.allowReplace.includes(service));
     new DestroyGuard("a-destroy-guard", {
@@ -87,11 +116,19 @@ export function stage1(configuration: Configuration): StackOutputs {
         isProtected.length === 0
           ? undefined
           : `Nothing was destroyed: this suite's ${isProtected.join(", ")} would stop serving. If you mean it: im:suite.allowReplace: [${protectedServices.join(", ")}], pulumi up, then destroy. The data stays in any case.`,
-      guards: [created, rootLogin, accounts, exporters, healthCheck],
+      guards: [
+        created,
+        rootLogin,
+        accounts,
+        exporters,
+        healthCheck,
+        ...alerting,
+        ...(backup === undefined ? [] : [backup]),
+      ],
     });
   }
 
-  return stage1Outputs({ configuration, server, host, endpoints, credentials, accounts });
+  return stage1Outputs({ configuration, server, host, endpoints, credentials, accounts, backup });
 }
 
 /** The suite's own passwords: generated for a created suite, from config for an adopted one. */

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ImageKey } from "../../config/images.ts";
 import { createdContainers, createdNetwork, stageLabel, suiteServices } from "../../config/names.ts";
 import type { CreatedSuite as CreatedSuiteConfiguration } from "../../config/schema.ts";
+import type { ScrapeJob } from "../../templates/prometheus.ts";
 import type { Host } from "../host/host.ts";
 import { MinioServer } from "../minio/minio-server.ts";
 import { Grafana } from "../monitoring/grafana.ts";
@@ -20,6 +21,10 @@ export interface CreatedSuiteArgs {
   readonly suite: CreatedSuiteConfiguration;
   readonly image: (key: ImageKey) => string;
   readonly listenAddress: string;
+  /** What its Prometheus watches. */
+  readonly scrapeJobs: readonly ScrapeJob[];
+  /** host:port of Alertmanager. */
+  readonly alertmanager: string;
 }
 
 /** Services with data: neither replaced nor destroyed unless the operator names them in `allowReplace`. */
@@ -120,6 +125,9 @@ export class CreatedSuite extends pulumi.ComponentResource {
           port: ports.prometheus,
           memoryMiB: memoryMiB.prometheus,
           serverAlias: args.serverAlias,
+          jobs: args.scrapeJobs,
+          alertmanager: args.alertmanager,
+          data: "keep",
         },
         { parent: this },
       );

@@ -20,13 +20,14 @@ beforeAll(async () => {
 });
 
 describe("a created suite", () => {
-  it("has the seven containers of the roadmap and four exporters", () => {
+  it("has the seven containers of the roadmap, four exporters and Alertmanager", () => {
     expect(
       containers()
         .map((one) => one.inputs["name"])
         .sort(),
     ).toEqual([
       "im-admin",
+      "im-alertmanager",
       "im-backend",
       "im-blackbox-exporter",
       "im-grafana",

@@ -38,11 +38,11 @@ export async function eventually(seconds: number, check: () => Promise<void>): P
 
 /**
  * Everything on a server that stage 1 could have left or changed: files, units, timers, crontabs, containers, networks, and the
- * firewall. Two of these, before and after, tell whether a destroy puts back what was there.
+ * firewall. Not the backups and their key, which stay on purpose, nor the linker's cache, which apt writes anew. Two of these, before and after, tell whether a destroy puts back what was there.
  */
 export const serverStateScript = `
-{ find /etc /root /usr/local /var/lib/im-suite -xdev \\( -path /root/.cache -o -name '*.dpkg-*' -o -path /etc/docker -o -path /root/.docker \\) -prune -o -type f -printf '%p %m %u:%g ' -exec sha256sum {} \\; 2>/dev/null || true; } | awk '{print $1, $2, $3, $4}' | sort
-find /etc /var/lib/im-suite -type d -path '*/im-suite*' -printf '%p %m directory\\n' 2>/dev/null | sort || true
+{ find /etc /root /usr/local /var/lib/im-suite -xdev \\( -path /root/.cache -o -name '*.dpkg-*' -o -path /etc/docker -o -path /etc/ld.so.cache -o -path /root/.docker -o -path /var/lib/im-suite/backup -o -path /var/lib/im-suite/secrets \\) -prune -o -type f -printf '%p %m %u:%g ' -exec sha256sum {} \\; 2>/dev/null || true; } | awk '{print $1, $2, $3, $4}' | sort
+find /etc /var/lib/im-suite -type d -path '*/im-suite*' -printf '%p %m directory\\n' 2>/dev/null | grep -vE '^/var/lib/im-suite( |/backup|/secrets)' | sort || true
 systemctl list-unit-files --no-legend --no-pager 'im-*' || true
 crontab -l 2>/dev/null || true
 docker ps --all --format '{{.ID}} {{.Names}} {{.Image}}' | sort

@@ -17,3 +17,14 @@ test("every script that reaches server a is sound bash", () => {
   expect(sent.scripts.size).toBeGreaterThan(30);
   shellcheck(sent.scripts);
 });
+
+test("every program that is put on server a is sound bash", () => {
+  const programs = [...sent.files].filter(([, content]) => content.startsWith("#!/bin/bash"));
+  expect(programs.map(([path]) => path.split("/").at(-1)).sort()).toEqual([
+    "health-check",
+    "im-backup",
+    "im-restore",
+    "im-restore-test",
+  ]);
+  shellcheck(new Map(programs));
+});

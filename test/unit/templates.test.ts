@@ -12,6 +12,7 @@ import { renderMysqlConfig } from "../../templates/mysql-config.ts";
 import { quoteOptionValue, renderMysqlOptionFile } from "../../templates/mysql-option-file.ts";
 import { renderPrometheusConfig } from "../../templates/prometheus.ts";
 import { renderRedisConfig } from "../../templates/redis-config.ts";
+import { scrapeJobs } from "../../templates/scrape-jobs.ts";
 import { renderUnit } from "../../templates/systemd.ts";
 import { shellcheck } from "./shellcheck.ts";
 
@@ -168,10 +169,44 @@ describe("monitoring", () => {
       renderPrometheusConfig({ server: "a", jobs: [{ name: "node", targets: ["127.0.0.1:9100"], path: "/m" }] }),
     );
     expect(config.scrape_configs).toEqual([
-      { job_name: "node", metrics_path: "/m", static_configs: [{ targets: ["127.0.0.1:9100"] }] },
+      {
+        job_name: "node",
+        metrics_path: "/m",
+        static_configs: [{ targets: ["127.0.0.1:9100"], labels: { server: "a" } }],
+      },
       { job_name: "added", file_sd_configs: [{ files: ["/etc/prometheus/targets.d/*.yml"] }] },
     ]);
     expect(config.global.external_labels).toEqual({ server: "a" });
+    expect(config.alerting).toBeUndefined();
+  });
+
+  test("a probe is asked of the blackbox exporter, and the probed address is the instance", () => {
+    const [job] = scrapeJobs({
+      listenAddress: "fd00::1",
+      prometheusPort: 9091,
+      redis: false,
+      adminUrl: "http://127.0.0.1:3001",
+      backendMetricsPath: "",
+      tlsEndpoints: [],
+    }).filter((one) => one.name === "probe-admin");
+    const config = parse(renderPrometheusConfig({ server: "a", jobs: job === undefined ? [] : [job] }));
+    expect(config.scrape_configs[0]).toEqual({
+      job_name: "probe-admin",
+      metrics_path: "/probe",
+      params: { module: ["http_2xx"] },
+      relabel_configs: [
+        { source_labels: ["__address__"], target_label: "__param_target" },
+        { source_labels: ["__param_target"], target_label: "instance" },
+        { target_label: "__address__", replacement: "[fd00::1]:9115" },
+      ],
+      static_configs: [{ targets: ["http://127.0.0.1:3001/"], labels: { server: "a" } }],
+    });
+  });
+
+  test("a one-minute alert can be out 40 s after its minute: a scrape, its timeout, an evaluation", () => {
+    const { global } = parse(renderPrometheusConfig({ server: "a", jobs: [] }));
+    const seconds = [global.scrape_interval, global.scrape_timeout, global.evaluation_interval].map(Number.parseFloat);
+    expect(seconds.reduce((sum, one) => sum + one, 0)).toBeLessThanOrEqual(30);
   });
 
   test("a backend that answers 200 without ok is down for the blackbox exporter", () => {
@@ -191,6 +226,7 @@ test("scripts in the shapes that the program's own configuration does not reach 
   const nasty = `it's "a" $mirror\\ \`x\` #`;
   const bootstrap = {
     installDocker: true,
+    backup: true,
     aptMirror: `https://x/${nasty}`,
     registryMirrors: [nasty],
     timeServers: ["t"],

@@ -1,0 +1,172 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import {
+  backupKeyFile,
+  backupLog,
+  createOnceDirectory,
+  credentialsDirectory,
+  programDirectory,
+  repositoriesDirectory,
+  textfileDirectory,
+} from "../../config/names.ts";
+import type { BackupConfiguration, BackupCredentials, OffSiteRepository } from "../../config/schema.ts";
+import { renderBackupProgram } from "../../templates/backup/backup-program.ts";
+import type { BackupPlan } from "../../templates/backup/plan.ts";
+import {
+  localRepository,
+  renderKnownHosts,
+  renderMinioClientConfig,
+  renderRepositoryEnvironment,
+} from "../../templates/backup/repositories.ts";
+import { renderRestoreProgram } from "../../templates/backup/restore-program.ts";
+import { renderRestoreTestProgram } from "../../templates/backup/restore-test-program.ts";
+import { renderBackupService, renderBackupTimer } from "../../templates/backup/units.ts";
+import { renderRedisAuth } from "../../templates/container-clients.ts";
+import { renderLogrotate } from "../../templates/logrotate.ts";
+import type { SuiteEndpoints } from "../app/suite-endpoints.ts";
+import { CreateOnceSecret } from "../host/create-once-secret.ts";
+import type { Host } from "../host/host.ts";
+import { HostFile } from "../host/host-file.ts";
+import { SystemdTimer } from "../host/systemd-timer.ts";
+
+export interface BackupArgs {
+  readonly host: Host;
+  readonly serverAlias: string;
+  readonly suite: SuiteEndpoints;
+  /** Configuration of the suite itself, beside ours. */
+  readonly configurationPaths: readonly string[];
+  readonly mysqlRootOptionFile: HostFile;
+  readonly redisPassword: pulumi.Input<string>;
+  readonly minioAccessKey: pulumi.Input<string>;
+  readonly minioSecretKey: pulumi.Input<string>;
+  readonly backup: BackupConfiguration;
+  readonly credentials: BackupCredentials;
+}
+
+/**
+ * Backups of the suite on one server: the key, the repositories, the three programs and their timers. A destroy removes the
+ * programs; the repositories and the key stay.
+ */
+export class Backup extends pulumi.ComponentResource {
+  /** Opens every repository. */
+  readonly key: pulumi.Output<string>;
+
+  constructor(name: string, args: BackupArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("im:backup:Backup", name, {}, opts);
+    const { host, suite, backup } = args;
+    const candidate = new random.RandomPassword(
+      `${name}-key-candidate`,
+      { length: 48, special: false },
+      { parent: this },
+    );
+    const key = new CreateOnceSecret(
+      `${name}-key`,
+      { host, fileName: backupKeyFile, candidate: candidate.result },
+      { parent: this },
+    );
+    this.key = key.value;
+
+    const repositories = [localRepository, ...backup.offSite];
+    const files: pulumi.Resource[] = [key, args.mysqlRootOptionFile];
+    for (const repository of repositories) {
+      files.push(...this.#repositoryFiles(name, host, repository, args.credentials[repository.name]));
+    }
+    const secret = (fileName: string, content: pulumi.Input<string>) => {
+      const file = new HostFile(
+        `${name}-${fileName.replace(".", "-")}-file`,
+        { host, path: `${credentialsDirectory}/${fileName}`, content, secret: true, directoryMode: "0700" },
+        { parent: this },
+      );
+      files.push(file);
+      return file.path;
+    };
+    const plan: BackupPlan = {
+      server: args.serverAlias,
+      mysql: suite.mysql && { container: suite.mysql.container, optionFile: args.mysqlRootOptionFile.path },
+      redis: suite.redis && {
+        container: suite.redis.container,
+        authFile: secret("backup-redis.auth", pulumi.output(args.redisPassword).apply(renderRedisAuth)),
+      },
+      minio: suite.minio && {
+        container: suite.minio.container,
+        clientFile: secret(
+          "backup-minio.json",
+          pulumi
+            .all([args.minioAccessKey, args.minioSecretKey])
+            .apply(([accessKey, secretKey]) => renderMinioClientConfig(accessKey, secretKey)),
+        ),
+      },
+      configurationPaths: args.configurationPaths,
+      repositories: repositories.map((repository) => repository.name),
+      keyFile: `${createOnceDirectory}/${backupKeyFile}`,
+      keep: backup.keep,
+      cpus: backup.cpus,
+      memoryMiB: backup.memoryMiB,
+    };
+    const program = (programName: string, content: string) =>
+      new HostFile(
+        `${name}-${programName}-program`,
+        { host, path: `${programDirectory}/${programName}`, mode: "0755", content, validate: ["bash", "-n"] },
+        { parent: this, dependsOn: files },
+      );
+    const backupProgram = program("im-backup", renderBackupProgram(plan));
+    const testProgram = program("im-restore-test", renderRestoreTestProgram(plan));
+    program("im-restore", renderRestoreProgram(plan));
+
+    new HostFile(
+      `${name}-log-rotation`,
+      {
+        host,
+        path: "/etc/logrotate.d/im-suite-backup",
+        content: renderLogrotate([backupLog]),
+        validate: ["logrotate", "--debug"],
+      },
+      { parent: this },
+    );
+    const daily = (unitName: string, description: string, file: HostFile, time: string, metrics: string) =>
+      new SystemdTimer(
+        `${name}-${unitName}`,
+        {
+          host,
+          unitName,
+          service: renderBackupService(description, file.path, backup.cpus),
+          timer: renderBackupTimer(unitName, time, backup),
+          writes: [`${textfileDirectory}/${metrics}`, `${textfileDirectory}/${metrics}.partial`],
+        },
+        { parent: this, dependsOn: file },
+      );
+    daily("im-backup", "Backup of the IM suite", backupProgram, backup.time, "backup.prom");
+    daily(
+      "im-restore-test",
+      "Restore test of the newest backup of the IM suite",
+      testProgram,
+      backup.restoreTestTime,
+      "restore-test.prom",
+    );
+    this.registerOutputs({});
+  }
+
+  #repositoryFiles(
+    name: string,
+    host: Host,
+    repository: OffSiteRepository,
+    credentials: BackupCredentials[string] | undefined,
+  ): HostFile[] {
+    const folder = `${repositoriesDirectory}/${repository.name}`;
+    const file = (fileName: string, content: string, secret: boolean) =>
+      new HostFile(
+        `${name}-${repository.name}-${fileName}-file`,
+        { host, path: `${folder}/${fileName}`, content, secret, directoryMode: "0700" },
+        { parent: this },
+      );
+    return [
+      file("environment", renderRepositoryEnvironment(repository, credentials), true),
+      ...(repository.type === "sftp"
+        ? [
+            file("ssh-key", `${(credentials?.privateKey ?? "").trimEnd()}\n`, true),
+            file("known-hosts", renderKnownHosts(repository), false),
+          ]
+        : []),
+    ];
+  }
+}

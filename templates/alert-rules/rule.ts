@@ -1,0 +1,47 @@
+/** How urgent: `critical` wakes somebody, `warning` waits for the morning, `none` is the watchdog, which must never be silent. */
+export type Severity = "critical" | "warning" | "none";
+
+/** What the alert is about. With `server` it is what inhibition compares: a critical one silences the warnings of its service. */
+export type AlertService =
+  | "host"
+  | "mysql"
+  | "redis"
+  | "minio"
+  | "backend"
+  | "admin"
+  | "tls"
+  | "monitoring"
+  | "watchdog";
+
+/** One alert as Prometheus evaluates it. Texts are Chinese, as the roadmap's are; the runbooks are in both languages. */
+export interface AlertRule {
+  readonly name: string;
+  readonly expr: string;
+  /** How long the expression must hold, as Prometheus writes a duration. */
+  readonly for: string;
+  readonly severity: Severity;
+  readonly service: AlertService;
+  readonly summary: string;
+  /** Holds `$value`, so that the message says how bad it is. */
+  readonly description: string;
+}
+
+export interface AlertRuleGroup {
+  readonly name: string;
+  readonly rules: readonly AlertRule[];
+}
+
+/** What is watched: a rule exists only when something measures it, or it would be silent for ever or fire for ever. */
+export interface AlertRuleOptions {
+  /** Alias of the server in the configuration: the label `server` of every target. */
+  readonly server: string;
+  readonly redis: boolean;
+  readonly minio: boolean;
+  readonly backend: boolean;
+  readonly admin: boolean;
+  /** The backend offers metrics of its own. */
+  readonly backendMetrics: boolean;
+  /** There are endpoints whose certificate is watched. */
+  readonly tls: boolean;
+  readonly healthCheckIntervalMinutes: number;
+}

@@ -1,0 +1,206 @@
+import { quote } from "../../lib/shell.ts";
+import type { BackupPlan } from "./plan.ts";
+import { mysqlCopy, renderShared } from "./shared.ts";
+
+/** im-restore: what an operator types on the server to get data back. The runbook is docs/runbooks/restore.md. */
+export function renderRestoreProgram(plan: BackupPlan): string {
+  return `${renderShared(plan, "templates/backup/restore-program.ts")}
+minio_client=${quote(plan.minio?.clientFile ?? "")}
+usage() {
+  cat <<'TEXT'
+im-restore list [--repository NAME]
+im-restore restore --to FOLDER [--part mysql|redis|minio|configuration]... [--snapshot ID] [--repository NAME]
+im-restore restore --in-place --part mysql|redis|minio [--table SCHEMA.TABLE]... [--snapshot ID] [--repository NAME] [--yes] [--while-serving]
+
+list              the snapshots, newest last
+--to FOLDER       puts the files into a new folder; the suite is not touched
+--in-place        puts one part back into the running suite; asks first, unless --yes
+  mysql           every table of the backup replaces the live one (tables made since then stay); with --table only these tables
+  redis           everything in Redis is replaced; nothing restarts
+  minio           objects of the backup are put back; objects that are newer than the backup stay
+--while-serving   mysql: also while the application is connected
+--snapshot ID     the newest complete one when not given
+TEXT
+}
+stop() { say "im-restore: $*"; exit 1; }
+
+repository=$local_repository
+snapshot=""
+target=""
+in_place=no
+assume_yes=no
+while_serving=no
+parts=()
+tables=()
+action=\${1:-help}
+if [ "$#" -gt 0 ]; then shift; fi
+while [ "$#" -gt 0 ]; do
+  case "$1" in
+    --to | --part | --table | --snapshot | --repository) [ "$#" -ge 2 ] || { usage >&2; exit 2; } ;;
+  esac
+  case "$1" in
+    --to) target=$2; shift ;;
+    --part) parts+=("$2"); shift ;;
+    --table) tables+=("$2"); shift ;;
+    --snapshot) snapshot=$2; shift ;;
+    --repository) repository=$2; shift ;;
+    --in-place) in_place=yes ;;
+    --yes) assume_yes=yes ;;
+    --while-serving) while_serving=yes ;;
+    *) printf 'im-restore: unknown option %s\\n' "$1" >&2; usage >&2; exit 2 ;;
+  esac
+  shift
+done
+[ -f "$repositories/$repository/environment" ] || stop "--repository $repository: expected one of: $(ls -- "$repositories")"
+
+${mysqlCopy}
+
+list() { restic_on "$repository" snapshots --host "$backup_host" --tag im-suite; }
+
+find_snapshot() {
+  local all
+  all=$(restic_on "$repository" snapshots --json --host "$backup_host" --tag im-suite) || stop "the repository $repository does not open, see above"
+  if [ -z "$snapshot" ]; then
+    snapshot=$(jq --raw-output 'map(select(.tags | index("complete"))) | sort_by(.time) | .[-1].short_id // empty' <<<"$all")
+    [ -n "$snapshot" ] || stop "the repository $repository has no complete backup; im-restore list shows what it has"
+  fi
+  taken=$(jq --raw-output --arg id "$snapshot" 'map(select(.id | startswith($id)))[0].time // empty' <<<"$all")
+  [ -n "$taken" ] || stop "--snapshot $snapshot: the repository $repository has no such snapshot; im-restore list shows them"
+}
+
+# fetch FOLDER PART...: restores and checks.
+fetch() {
+  local folder=$1 part paths=()
+  shift
+  for part in "$@"; do
+    case "$part" in
+      mysql | redis | minio) paths+=(--include "$staging/$part" --include "$staging/files.sha256") ;;
+      configuration) paths+=(${configurationIncludes(plan)}) ;;
+      *) stop "--part $part: expected mysql, redis, minio or configuration" ;;
+    esac
+  done
+  mkdir -p -m 0700 -- "$folder"
+  restic_on "$repository" restore "$snapshot" --target "$folder" "\${paths[@]}" || stop "the snapshot could not be restored, see above; what is in $folder is not complete. The same command again goes on"
+  if [ -f "$folder$staging/files.sha256" ]; then
+    (cd "$folder$staging" && sha256sum --check --quiet --strict --ignore-missing files.sha256) || stop "files came back different, see above"
+  fi
+}
+
+confirm() {
+  local answer
+  if [ "$assume_yes" = yes ]; then return; fi
+  printf '%s\\nType yes to go on: ' "$1"
+  read -r answer || answer=""
+  [ "$answer" = yes ] || stop "nothing was changed"
+}
+
+# Connections of others than us. An application that writes into a schema while it is replaced loses what it writes.
+refuse_while_serving() {
+  local clients
+  clients=$(mysql_live <<<"SELECT GROUP_CONCAT(DISTINCT user) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND user NOT LIKE 'im\\\\_exporter' AND user NOT LIKE 'im\\\\_health' AND user NOT IN ('event_scheduler', 'system user')") || stop "MySQL in $mysql_container does not answer"
+  if [ -n "$clients" ] && [ "$clients" != NULL ] && [ "$while_serving" = no ]; then
+    stop "MySQL serves $clients. Stop the application first (docker stop …), or add --while-serving"
+  fi
+}
+
+# The dump switches the binary log off for itself; put back into a live server, replicas and point-in-time recovery need it.
+with_binary_log() { sed -e '1,60{/^SET @@SESSION.SQL_LOG_BIN *= *0;/d}' -- "$1"; }
+
+put_back_mysql() {
+  local table schema name
+  if [ "\${#tables[@]}" -eq 0 ]; then
+    confirm "The schemas in $mysql_container are replaced by those of $taken."
+    refuse_while_serving
+    with_binary_log "$work$staging/mysql/dump.sql" | mysql_program "$mysql_container" "$mysql_options" mysql || stop "the dump was put back only in part, see above; the same command again begins anew"
+    mysql_program "$mysql_container" "$mysql_options" mysql <"$work$staging/mysql/accounts.sql" || stop "the accounts were put back only in part, see above"
+    return
+  fi
+  confirm "These tables in $mysql_container are replaced by those of $taken: \${tables[*]}"
+  # One table is no reason to stop the application; what it wrote there since is lost, and was asked about.
+  load_mysql_copy "$work$staging/mysql" </dev/null || stop "the dump does not load, see above; nothing was changed"
+  for table in "\${tables[@]}"; do
+    schema=\${table%%.*}
+    name=\${table#*.}
+    docker exec "$mysql_copy" mysqldump --user=root --single-transaction --hex-blob --set-gtid-purged=OFF --triggers --default-character-set=utf8mb4 "$schema" "$name" >"$work/table.sql" ||
+      stop "--table $table: the backup has no such table"
+    mysql_program "$mysql_container" "$mysql_options" mysql --database="$schema" <"$work/table.sql" || stop "$table was put back only in part, see above; the same command again begins anew"
+    say "table $table is back as of $taken"
+  done
+}
+
+# The live Redis copies a throw-away one that loaded the backup, as a replica does: all at once, and nothing restarts.
+put_back_redis() {
+  local copy=im-backup-copy-redis port=6399 answer deadline
+  confirm "Everything in $redis_container is replaced by what was there at $taken."
+  docker rm --force "$copy" >/dev/null 2>&1 || :
+  docker run --detach --name "$copy" --network "container:$redis_container" --user 0:0 "\${bounds[@]}" --volume "$work$staging/redis:/data" \\
+    --entrypoint redis-server "$(image_of "$redis_container")" --bind 127.0.0.1 --port "$port" --dir /data --dbfilename dump.rdb --appendonly no --save '' >/dev/null
+  deadline=$((SECONDS + 300))
+  until docker exec "$copy" redis-cli -p "$port" INFO persistence 2>/dev/null | grep -q '^loading:0'; do
+    [ "$SECONDS" -lt "$deadline" ] || stop "the throw-away Redis did not load the backup within 300 s; nothing was changed"
+    sleep 0.5
+  done
+  answer=$(redis_live "REPLICAOF 127.0.0.1 $port" | tail -n 1)
+  if [ "$answer" != OK ]; then docker rm --force "$copy" >/dev/null; stop "Redis refuses: $answer; nothing was changed"; fi
+  deadline=$((SECONDS + 600))
+  until redis_live 'INFO replication' | grep -q '^master_link_status:up'; do
+    if [ "$SECONDS" -ge "$deadline" ]; then
+      redis_live 'REPLICAOF NO ONE' >/dev/null
+      docker rm --force "$copy" >/dev/null
+      stop "Redis did not copy the backup within 600 s; it writes again, with what it had"
+    fi
+    sleep 0.5
+  done
+  redis_live 'REPLICAOF NO ONE' >/dev/null
+  docker rm --force --volumes "$copy" >/dev/null
+}
+
+put_back_minio() {
+  confirm "Objects of $taken are put back into $minio_container; newer versions of the same objects are replaced."
+  docker run --rm --interactive --name im-backup-mirror-minio --network "container:$minio_container" --user 0:0 "\${bounds[@]}" \\
+    --volume "$work$staging/minio:/backup:ro" --entrypoint sh "$(image_of "$minio_container")" -c '
+      umask 077
+      mkdir -p /dev/shm/mc && cat >/dev/shm/mc/config.json || exit 1
+      for bucket in /backup/objects/*/; do
+        name=$(basename "$bucket")
+        mc --config-dir /dev/shm/mc mb --ignore-existing "suite/$name" >/dev/null || exit 1
+        mc --config-dir /dev/shm/mc --no-color --quiet mirror --overwrite "$bucket" "suite/$name" >/dev/null || exit 1
+      done' <"$minio_client" || stop "objects were put back only in part, see above; the same command again goes on"
+}
+
+case "$action" in
+  help | --help) usage ;;
+  list) list ;;
+  restore)
+    if [ "$in_place" = no ] && [ -z "$target" ]; then usage >&2; exit 2; fi
+    one_at_a_time 60 im-restore
+    find_snapshot
+    if [ "$in_place" = no ]; then
+      if [ -e "$target" ] && [ -n "$(ls -A -- "$target")" ]; then stop "--to $target: expected a folder that is new or empty"; fi
+      if [ "\${#parts[@]}" -eq 0 ]; then parts=(mysql redis minio configuration); fi
+      fetch "$target" "\${parts[@]}"
+      say "snapshot $snapshot of $taken is in $target (\${parts[*]})"
+      exit 0
+    fi
+    if [ "\${#parts[@]}" -ne 1 ]; then stop "--in-place needs exactly one --part: mysql, redis or minio"; fi
+    if [ "\${parts[0]}" = configuration ]; then stop "configuration is not put back in place: restore it --to a folder and compare"; fi
+    work="$directory/restore-$$"
+    # shellcheck disable=SC2317,SC2329 # Called by the trap.
+    clean() { stop_mysql_copy; rm -rf -- "$work"; }
+    trap clean EXIT
+    fetch "$work" "\${parts[0]}"
+    case "\${parts[0]}" in
+      mysql) put_back_mysql ;;
+      redis) put_back_redis ;;
+      minio) put_back_minio ;;
+    esac
+    say "\${parts[0]} is back as of $taken (snapshot $snapshot of repository $repository)"
+    ;;
+  *) usage >&2; exit 2 ;;
+esac
+`;
+}
+
+function configurationIncludes(plan: BackupPlan): string {
+  return plan.configurationPaths.map((path) => `--include ${quote(path)}`).join(" ");
+}

@@ -1,0 +1,123 @@
+import type { BackupPlan } from "./plan.ts";
+import { mysqlCopy, renderShared } from "./shared.ts";
+
+/**
+ * im-restore-test: takes the newest complete snapshot out of the local repository and proves that it brings everything back. It
+ * reads nothing of the staging folder and changes nothing of the live suite.
+ */
+export function renderRestoreTestProgram(plan: BackupPlan): string {
+  return `${renderShared(plan, "templates/backup/restore-test-program.ts")}
+one_at_a_time 14400 im-restore-test
+started=$(date +%s)
+place="$directory/restore-test"
+errors=$(mktemp)
+problems=()
+complain() { problems+=("$1"); say "❌ $1"; }
+redis_copy=im-backup-copy-redis
+
+${mysqlCopy}
+
+finish() {
+  local code=$? success=1
+  trap - EXIT
+  stop_mysql_copy
+  docker rm --force --volumes "$redis_copy" >/dev/null 2>&1 || :
+  rm -rf -- "$place" "$errors"
+  if [ "\${finished:-no}" != yes ]; then complain "the restore test broke off (exit code $code)"; fi
+  if [ "\${#problems[@]}" -gt 0 ]; then success=0; code=1; else date +%s >"$directory/last-verified"; fi
+  {
+    printf '{"snapshot":"%s","run":"%s","started":%s,"seconds":%s,"restoreSeconds":%s,"objects":%s,"tables":%s,"redisKeys":%s,"problems":' \\
+      "\${snapshot:-}" "\${run:-}" "$started" "$(($(date +%s) - started))" "\${restore_seconds:-0}" "\${objects:-0}" "\${tables:-0}" "\${redis_keys:-0}"
+    printf '%s\\n' "\${problems[@]}" | jq --raw-input . | jq --slurp --compact-output 'map(select(. != ""))' | tr -d '\\n'
+    printf '}\\n'
+  } >"$directory/reports/restore-test-$(date --utc +%Y%m%dT%H%M%SZ).json" || :
+  {
+    echo "# HELP im_backup_verified_timestamp_seconds When a restore of the newest backup was last proven."
+    echo "# TYPE im_backup_verified_timestamp_seconds gauge"
+    echo "im_backup_verified_timestamp_seconds $(cat "$directory/last-verified" 2>/dev/null || echo 0)"
+    echo "# HELP im_restore_test_ok 1 when the last restore test found nothing wrong."
+    echo "# TYPE im_restore_test_ok gauge"
+    echo "im_restore_test_ok $success"
+    echo "# HELP im_restore_test_restore_seconds How long it took to have all data back, in the bounds of the test."
+    echo "# TYPE im_restore_test_restore_seconds gauge"
+    echo "im_restore_test_restore_seconds \${restore_seconds:-0}"
+  } | write_metrics restore-test.prom || :
+  if [ "$success" = 1 ]; then say "✅ Restore test: snapshot $snapshot is whole: $tables tables, \${redis_keys:-0} Redis keys, \${objects:-0} objects; all data back in $restore_seconds s"; fi
+  exit "$code"
+}
+trap finish EXIT
+trap 'exit 143' TERM INT
+
+rm -rf -- "$place"
+docker rm --force --volumes "$redis_copy" >/dev/null 2>&1 || :
+mkdir -m 0700 -- "$place"
+
+if ! newest=$(restic_on "$local_repository" snapshots --json --host "$backup_host" --tag im-suite,complete 2>"$errors"); then
+  complain "the repository does not open: $(reason "$(cat "$errors")")"
+  finished=yes
+  exit 1
+fi
+snapshot=$(jq --raw-output 'sort_by(.time) | .[-1].short_id // empty' <<<"$newest")
+run=$(jq --raw-output 'sort_by(.time) | .[-1].tags // [] | map(select(startswith("run-")))[0] // "" | ltrimstr("run-")' <<<"$newest")
+if [ -z "$snapshot" ]; then complain "the repository has no complete backup yet: systemctl start im-backup.service"; finished=yes; exit 1; fi
+
+# Every pack is read once a week: what rots must be found before it is needed.
+if ! restic_on "$local_repository" check --read-data-subset="$(date +%u)/7" >"$errors" 2>&1; then
+  complain "the repository is damaged: $(grep -iE 'error|mismatch|damaged|not found' "$errors" | head -n 1 | cut -c 1-300)"
+fi
+
+restore_began=$SECONDS
+if ! restic_on "$local_repository" restore "$snapshot" --target "$place" >"$errors" 2>&1; then
+  complain "snapshot $snapshot could not be restored: $(reason "$(cat "$errors")")"
+  finished=yes
+  exit 1
+fi
+files="$place$staging"
+if ! (cd "$files" && sha256sum --check --quiet --strict files.sha256) >"$errors" 2>&1; then
+  complain "files came back different: $(reason "$(cat "$errors")")"
+fi
+
+if [ -n "$mysql_container" ]; then
+  if ! load_mysql_copy "$files/mysql" 2>"$errors" </dev/null || ! fingerprint_mysql_copy >"$place/fingerprint" 2>"$errors"; then
+    complain "the dump does not load: $(reason "$(cat "$errors")")"
+  elif [ ! -s "$directory/fingerprints/$run" ]; then
+    complain "there is no fingerprint of backup $run to compare with"
+  elif ! difference=$(diff -- "$directory/fingerprints/$run" "$place/fingerprint"); then
+    complain "tables came back different: $(grep '^[<>]' <<<"$difference" | head -n 3 | tr '\\t\\n' ' ;')"
+  fi
+  tables=$(grep -c '^rows ' "$place/fingerprint" || :)
+  stop_mysql_copy
+fi
+
+if [ -n "$redis_container" ]; then
+  keys_read=$(sed -n -E 's/.*\\[info\\] ([0-9]+) keys read.*/\\1/p' "$files/redis/check")
+  # Keys whose time is up go when the copy loads them: both are counted.
+  if docker run --detach --name "$redis_copy" --network none --user 0:0 "\${bounds[@]}" --volume "$files/redis:/data" --entrypoint redis-server \\
+    "$(image_of "$redis_container")" --dir /data --dbfilename dump.rdb --appendonly no --save '' >/dev/null 2>"$errors"; then
+    deadline=$((SECONDS + 300))
+    until loaded=$(docker exec "$redis_copy" redis-cli INFO persistence 2>/dev/null | tr -d '\\r') && grep -q '^loading:0' <<<"$loaded"; do
+      [ "$SECONDS" -lt "$deadline" ] || break
+      sleep 0.5
+    done
+    redis_keys=$(awk -F : '/^rdb_last_load_keys_(loaded|expired):/ { sum += $2 } END { print sum + 0 }' <<<"$loaded")
+    if [ "$redis_keys" != "$keys_read" ]; then complain "Redis came back with $redis_keys keys, its file had $keys_read"; fi
+  else
+    complain "the throw-away Redis did not start: $(reason "$(cat "$errors")")"
+  fi
+  docker rm --force --volumes "$redis_copy" >/dev/null 2>&1 || :
+fi
+restore_seconds=$((SECONDS - restore_began))
+
+if [ -n "$minio_container" ]; then
+  objects=$(jq --slurp length "$files/minio/objects.json")
+  while IFS= read -r key; do
+    if [ ! -f "$files/minio/objects/$key" ]; then complain "the object $key did not come back"; fi
+  done < <(jq --raw-output .key "$files/minio/objects.json")
+  # The ETag of an object that was stored in one piece is its MD5, told by MinIO itself and not by us.
+  while IFS=$'\\t' read -r etag key; do
+    if [ "$(md5sum <"$files/minio/objects/$key" | cut -d ' ' -f 1)" != "$etag" ]; then complain "the object $key came back different"; fi
+  done < <(jq --raw-output 'select(.etag | contains("-") | not) | [.etag, .key] | join("\\t")' "$files/minio/objects.json" | shuf -n 200)
+fi
+finished=yes
+`;
+}
