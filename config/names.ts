@@ -24,6 +24,8 @@ export const textfileDirectory = `${stateDirectory}/metrics`;
 
 /** Staging, the local repository, reports, fingerprints of restored copies. A destroy leaves it: it holds the backups. */
 export const backupDirectory = `${stateDirectory}/backup`;
+/** Copies of MySQL's binary logs, one folder for each server_uuid. */
+export const binaryLogDirectory = `${backupDirectory}/binary-logs`;
 /** The roadmap's name. */
 export const backupLog = "/var/log/im-backup.log";
 /** Create-once file that opens every backup repository. */

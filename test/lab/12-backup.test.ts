@@ -5,32 +5,11 @@ import { onServer } from "../../lab/servers.ts";
 import { connectAsRoot, suiteFingerprint, suiteNames } from "../../lab/suite.ts";
 import { startTraffic, stopTraffic, verifyTraffic } from "../../lab/traffic.ts";
 import { cacheDirectory } from "../../lib/paths.ts";
+import { backupFolder, backupKey, backupsOf } from "../support/backup.ts";
 import { printed, pulumiOk } from "../support/lab.ts";
 
 const logFile = cacheDirectory("lab", "traffic", "test-backup.jsonl");
-const directory = "/var/lib/im-suite/backup";
-const key = "/var/lib/im-suite/secrets/backup-key";
-
-interface Report {
-  readonly proven: boolean;
-  readonly problems: readonly string[];
-  readonly parts: Readonly<Record<string, number>>;
-  readonly repositories: Readonly<Record<string, { readonly ok: number; readonly snapshot: string }>>;
-}
-
-/** Runs one of the units to its end. */
-async function start(unit: string): Promise<number> {
-  const options = { timeoutSeconds: 800, allowFailure: true };
-  return (await onServer("a", `systemctl start ${unit}`, options)).exitCode;
-}
-
-/** The newest report of a backup. */
-async function report(): Promise<Report> {
-  return JSON.parse(await printed("a", `ls -t ${directory}/reports/2*.json | head -n 1 | xargs cat`));
-}
-
-const metric = (name: string) => printed("a", `curl -fsS http://127.0.0.1:9100/metrics | grep '^${name} '`);
-const log = () => printed("a", "tail -n 15 /var/log/im-backup.log");
+const { start, report, metric, log } = backupsOf("a");
 
 beforeAll(async () => {
   // The traffic's log is added to: errors of an earlier run that broke off are not ours.
@@ -62,7 +41,7 @@ describe("a backup under traffic", () => {
   it("is restored by the nightly test into containers without network, and every table is the same", async () => {
     expect(await start("im-restore-test.service"), await log()).toBe(0);
     expect(await log()).toMatch(
-      /✅ Restore test: snapshot [0-9a-f]{8} is whole: \d+ tables, \d+ Redis keys, \d+ objects/,
+      /✅ Restore test: snapshot [0-9a-f]{8} is whole: \d+ tables, \d+ Redis keys, \d+ objects, \d+ binary logs without a gap/,
     );
     expect(await metric("im_restore_test_ok")).toBe("im_restore_test_ok 1");
     expect(await printed("a", "docker ps -aq --filter label=im-suite.throw-away")).toBe("");
@@ -104,16 +83,16 @@ describe("a table that was dropped by mistake", () => {
 
 describe("what can go wrong", () => {
   it("a wrong key: backup and test fail, say so, and the last success stays", async () => {
-    const before = await printed("a", `cat ${directory}/last-success`);
-    await onServer("a", `cp -p ${key} /root/kept-key; chmod 0600 ${key}; echo wrong >${key}`);
+    const before = await printed("a", `cat ${backupFolder}/last-success`);
+    await onServer("a", `cp -p ${backupKey} /root/kept-key; chmod 0600 ${backupKey}; echo wrong >${backupKey}`);
     try {
       expect(await start("im-backup.service")).not.toBe(0);
       expect(await log()).toContain("wrong password or no key found");
       expect(await start("im-restore-test.service")).not.toBe(0);
       expect(await metric("im_restore_test_ok")).toBe("im_restore_test_ok 0");
-      expect(await printed("a", `cat ${directory}/last-success`)).toBe(before);
+      expect(await printed("a", `cat ${backupFolder}/last-success`)).toBe(before);
     } finally {
-      await onServer("a", `rm -f ${key}; mv /root/kept-key ${key}`);
+      await onServer("a", `rm -f ${backupKey}; mv /root/kept-key ${backupKey}`);
     }
   });
 
@@ -141,7 +120,7 @@ describe("what can go wrong", () => {
   });
 
   it("a pack that rots is found by the test", async () => {
-    const pack = await printed("a", `ls -S ${directory}/repository/data/*/* | head -n 1`);
+    const pack = await printed("a", `ls -S ${backupFolder}/repository/data/*/* | head -n 1`);
     await onServer(
       "a",
       `cp -p ${pack} /root/kept-pack; chmod 0600 ${pack}; printf XXXX | dd of=${pack} bs=1 seek=500 conv=notrunc`,
