@@ -119,7 +119,8 @@ describe("what cannot be had is refused, and nothing is changed", () => {
   });
 
   it("a binary log that is gone: it says which one, and until when it is possible; the metric and the night's test say so too", async () => {
-    const folder = await printed("a", `ls -d ${backupFolder}/binary-logs/*/ | head -n 1`);
+    const [[server]] = (await root.query("SELECT @@server_uuid AS uuid")) as unknown as [[{ uuid: string }]];
+    const folder = `${backupFolder}/binary-logs/${server.uuid}/`;
     const lost = await printed("a", `ls ${folder} | grep -E '[.][0-9]+$' | sort -V | tail -n 1`);
     // A further one after it, so that the lost one is in the middle; and MySQL has it no more.
     await root.query(`INSERT INTO kept VALUES (4, 'fourth')`);
@@ -128,6 +129,8 @@ describe("what cannot be had is refused, and nothing is changed", () => {
     await root.query(`PURGE BINARY LOGS TO '${(all as { Log_name: string }[]).at(-1)?.Log_name}'`);
     await onServer("a", `mv ${folder}${lost} /root/lost-log`);
     try {
+      // What is saved next lacks it.
+      await root.query("INSERT INTO kept VALUES (5, 'fifth')");
       expect(await start("im-binary-log-backup.service")).not.toBe(0);
       expect(await metric("im_binary_log_backup_gap")).toBe("im_binary_log_backup_gap 1");
       expect(await log()).toContain(`MySQL removed ${lost} before it was copied`);
