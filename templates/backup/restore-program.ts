@@ -123,8 +123,15 @@ refuse_while_serving() {
 # The dump switches the binary log off for itself; put back into a live server, replicas and point-in-time recovery need it.
 with_binary_log() { sed -e '1,60{/^SET @@SESSION.SQL_LOG_BIN *= *0;/d}' -- "$1"; }
 
+# Told by the dump's own comments before it is loaded, which takes minutes.
+dump_has() {
+  schema=$1 name=$2 awk '/^-- Current Database: / { here = $0 == "-- Current Database: \`" ENVIRON["schema"] "\`" }
+    here && /^-- (Table|Temporary view) structure for / && index($0, " \`" ENVIRON["name"] "\`") { found = 1; exit }
+    END { exit !found }' "$work$staging/mysql/dump.sql"
+}
+
 put_back_mysql() {
-  local table schema name
+  local table schema name count=0
   if [ "\${#tables[@]}" -eq 0 ]; then
     confirm "The schemas in $mysql_container are replaced by those of $taken."
     refuse_while_serving
@@ -134,18 +141,22 @@ put_back_mysql() {
     return
   fi
   confirm "These tables in $mysql_container are replaced by those of $taken: \${tables[*]}"
+  for table in "\${tables[@]}"; do
+    dump_has "\${table%%.*}" "\${table#*.}" || stop "--table $table: the backup has no such table; nothing was changed"
+  done
   # One table is no reason to stop the application; what it wrote there since is lost, and was asked about.
   if [ "$copy_loaded" = no ]; then load_mysql_copy "$work$staging/mysql" </dev/null || stop "the dump does not load, see above; nothing was changed"; fi
   # All are read before the first is written: a misspelt second name must not leave half of the work.
   for table in "\${tables[@]}"; do
     schema=\${table%%.*}
     name=\${table#*.}
-    docker exec "$mysql_copy" mysqldump --user="$copy_account" --single-transaction --hex-blob --set-gtid-purged=OFF --triggers --default-character-set=utf8mb4 "$schema" "$name" >"$work/$table.sql" ||
+    docker exec "$mysql_copy" mysqldump --user="$copy_account" --single-transaction --hex-blob --set-gtid-purged=OFF --triggers --default-character-set=utf8mb4 "$schema" "$name" >"$work/table-$((count++)).sql" ||
       stop "--table $table: the backup has no such table; nothing was changed"
   done
+  count=0
   for table in "\${tables[@]}"; do
     doing="table $table is replaced only in part. The same command again begins anew"
-    mysql_program "$mysql_container" "$mysql_options" mysql --database="\${table%%.*}" <"$work/$table.sql" || stop "$table was put back only in part, see above; the same command again begins anew"
+    mysql_program "$mysql_container" "$mysql_options" mysql --database="\${table%%.*}" <"$work/table-$((count++)).sql" || stop "$table was put back only in part, see above; the same command again begins anew"
     doing="these tables are back: \${tables[*]}, up to $table"
     say "table $table is back as of $taken"
   done
@@ -246,7 +257,7 @@ elif [ -e "$target" ] && [ -n "$(ls -A -- "$target")" ]; then
   stop "--to $target: expected a folder that is new or empty"
 fi
 
-one_at_a_time 60 im-restore
+one_at_a_time 15 im-restore
 trap clean EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -271,6 +282,8 @@ if [ "$in_place" = no ]; then
   exit 0
 fi
 
+# Told before the work of minutes, and once more before anything is written.
+if [ "\${parts[0]}" = mysql ] && [ "\${#tables[@]}" -eq 0 ]; then refuse_while_serving; fi
 fetch "$work" "\${parts[0]}"
 as_of="snapshot $snapshot of repository $repository"
 if [ -n "$until$until_gtid" ]; then

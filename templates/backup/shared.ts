@@ -35,7 +35,8 @@ redis_container=${quote(plan.redis?.container ?? "")}
 redis_auth=${quote(plan.redis?.authFile ?? "")}
 minio_container=${quote(plan.minio?.container ?? "")}
 backup_host=${quote(`im-suite-${plan.server}`)}
-bounds=(--label ${quote(`${throwAwayLabel}=1`)} --log-driver none --cpus ${plan.cpus} --memory ${plan.memoryMiB}m --memory-swap ${plan.memoryMiB}m)
+# The suite comes first: when there is too little of anything, the throw-away containers wait, or are killed.
+bounds=(--label ${quote(`${throwAwayLabel}=1`)} --log-driver none --cpus ${plan.cpus} --memory ${plan.memoryMiB}m --memory-swap ${plan.memoryMiB}m --cpu-shares 64 --oom-score-adj 500)
 export RESTIC_PASSWORD_FILE=${quote(plan.keyFile)} RESTIC_CACHE_DIR="$directory/cache"
 mkdir -p -m 0700 -- "$directory" "$directory/fingerprints" "$directory/reports" "$directory/positions" "$staging"
 
