@@ -150,14 +150,16 @@ put_back_mysql() {
   for table in "\${tables[@]}"; do
     schema=\${table%%.*}
     name=\${table#*.}
-    docker exec "$mysql_copy" mysqldump --user="$copy_account" --single-transaction --hex-blob --set-gtid-purged=OFF --triggers --default-character-set=utf8mb4 "$schema" "$name" >"$work/table-$((count++)).sql" ||
+    docker exec "$mysql_copy" mysqldump --user="$copy_account" --single-transaction --hex-blob --set-gtid-purged=OFF --triggers --default-character-set=utf8mb4 "$schema" "$name" >"$work/table-$count.sql" ||
       stop "--table $table: the backup has no such table; nothing was changed"
+    count=$((count + 1))
   done
   count=0
   for table in "\${tables[@]}"; do
     doing="table $table is replaced only in part. The same command again begins anew"
-    mysql_program "$mysql_container" "$mysql_options" mysql --database="\${table%%.*}" <"$work/table-$((count++)).sql" || stop "$table was put back only in part, see above; the same command again begins anew"
-    doing="these tables are back: \${tables[*]}, up to $table"
+    mysql_program "$mysql_container" "$mysql_options" mysql --database="\${table%%.*}" <"$work/table-$count.sql" || stop "$table was put back only in part, see above; the same command again begins anew"
+    count=$((count + 1))
+    doing="these tables are back: \${tables[*]:0:count}"
     say "table $table is back as of $taken"
   done
 }
