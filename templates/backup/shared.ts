@@ -174,8 +174,8 @@ load_mysql_copy() {
   done
   # An account of our own: the suite's accounts come in under their own names and passwords, root's too.
   docker exec -i "$mysql_copy" mysql --user=root <<SQL || return 1
-CREATE USER $copy_account@localhost; GRANT ALL ON *.* TO $copy_account@localhost WITH GRANT OPTION; GRANT PROXY ON ''@'' TO $copy_account@localhost WITH GRANT OPTION; DROP USER root@localhost;
 ALTER INSTANCE DISABLE INNODB REDO_LOG;
+CREATE USER $copy_account@localhost; GRANT ALL ON *.* TO $copy_account@localhost WITH GRANT OPTION; GRANT PROXY ON ''@'' TO $copy_account@localhost WITH GRANT OPTION; DROP USER root@localhost;
 SQL
   copy_sql <"$folder/dump.sql" || return 1
   copy_sql <"$folder/accounts.sql" || return 1
