@@ -7,6 +7,7 @@ import { HealthCheck } from "../components/health-check/health-check.ts";
 import { DestroyGuard } from "../components/host/destroy-guard.ts";
 import { Host } from "../components/host/host.ts";
 import { MinioMetrics } from "../components/minio/minio-metrics.ts";
+import { ContainerMetrics } from "../components/monitoring/container-metrics.ts";
 import { Exporters } from "../components/monitoring/exporters.ts";
 import { alertingOn, hasPrometheus, watching } from "../components/monitoring/stage1-alerting.ts";
 import { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
@@ -73,6 +74,7 @@ export function stage1(configuration: Configuration): StackOutputs {
     },
     afterSuite,
   );
+  const containerMetrics = new ContainerMetrics("a-container-metrics", { host, suite: endpoints }, afterSuite);
   const healthCheck = new HealthCheck(
     "a-health-check",
     {
@@ -136,6 +138,7 @@ export function stage1(configuration: Configuration): StackOutputs {
         rootLogin,
         accounts,
         exporters,
+        containerMetrics,
         healthCheck,
         ...alerting,
         ...[minioMetrics, backup].filter((one) => one !== undefined),
