@@ -59,11 +59,12 @@ export class Prometheus extends pulumi.ComponentResource {
           jobs: args.jobs,
           alertmanager: args.alertmanager,
         }),
-        // A running Prometheus checks and reloads; before the first start there is nobody to tell.
+        // A running Prometheus checks and reloads. One that listens elsewhere, because the address in the configuration has
+        // changed, is replaced next and reads the file at its start; before the first start there is nobody to tell.
         reload: [
           "bash",
           "-c",
-          `if docker inspect ${monitoringContainers.prometheus} >/dev/null 2>&1; then curl --silent --fail --max-time 20 --request POST http://${listen}/-/reload; fi`,
+          `listening=$(docker inspect --format '{{range .Args}}{{println .}}{{end}}' ${monitoringContainers.prometheus} 2>/dev/null | sed -n 's/^--web.listen-address=//p') || :; if [ "$listening" = ${quote(listen)} ]; then curl --silent --show-error --fail --max-time 20 --request POST http://${listen}/-/reload; fi`,
         ],
       },
       { parent: this, dependsOn: folders },

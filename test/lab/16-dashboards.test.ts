@@ -1,4 +1,5 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { labPulumi } from "../../engine/lab-pulumi.ts";
 import { adoptStack } from "../../lab/ensure-lab.ts";
 import { onServer } from "../../lab/servers.ts";
 import { dashboardAnswers, prometheusOn } from "../support/dashboard-answers.ts";
@@ -70,5 +71,40 @@ describe("dashboards", () => {
       expect(answers.faults).toEqual([]);
     });
     console.log(`empty, and allowed to be:\n${excused.join("\n")}`);
+  });
+});
+
+describe("an operator's own Grafana, in a container of the suite", () => {
+  // As docs/runbooks/dashboards.md says. MinIO's container stands in for Grafana's, which the lab cannot have: it is in the same network.
+  afterAll(async () => {
+    await labPulumi(["config", "rm", "--path", "im:monitoring.listenAddress", "-s", adoptStack]);
+    await pulumiOk(["up", "--yes", "--skip-preview", "-s", adoptStack]);
+  });
+
+  it("reaches our Prometheus after im:monitoring.listenAddress was set, and nobody else does", async () => {
+    const gateway = await printed(
+      "a",
+      "docker inspect --format '{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}' im-minio-prod",
+    );
+    const from = (address: string) =>
+      onServer("a", `docker exec im-minio-prod curl --silent --fail --max-time 5 http://${address}:9091/-/ready`, {
+        allowFailure: true,
+      });
+    expect((await from(gateway)).exitCode).not.toBe(0);
+    const running = "docker inspect --format '{{.Id}} {{.State.StartedAt}}' im-mysql-prod im-redis-prod im-minio-prod";
+    const before = await printed("a", running);
+    const set = await labPulumi(["config", "set", "--path", "im:monitoring.listenAddress", gateway, "-s", adoptStack]);
+    expect(set.exitCode, set.stderr).toBe(0);
+    await pulumiOk(["up", "--yes", "--skip-preview", "-s", adoptStack]);
+    expect((await from(gateway)).stdout).toContain("Ready");
+    expect(await printed("a", running)).toBe(before);
+    expect(await printed("a", "ss -Hltn | awk '{print $4}' | grep -E ':(9091|9093|9100|9104|9115|9121)$' | sort")).toBe(
+      [9091, 9093, 9100, 9104, 9115, 9121].map((port) => `${gateway}:${port}`).join("\n"),
+    );
+    await eventually(60, async () => {
+      const [answer] = await prometheusOn("a", `http://${gateway}:9091`)(["/api/v1/query?query=up%20%3D%3D%201"]);
+      const jobs = (answer as { data: { result: Sample[] } }).data.result.map(({ metric }) => metric["job"]);
+      expect(jobs).toEqual(expect.arrayContaining(["node", "mysql", "redis", "minio", "alertmanager"]));
+    });
   });
 });
