@@ -236,7 +236,7 @@ const offSiteRepository = z.discriminatedUnion(
 );
 
 const backup = z.strictObject({
-  enabled: z.boolean().default(false),
+  enabled: z.boolean().default(true),
   time: timeOfDay.default("02:00"),
   /** When the nightly restore test begins; it waits for a backup that still runs. */
   restoreTestTime: timeOfDay.default("04:00"),

@@ -46,7 +46,7 @@ save_mysql() {
   rm -f -- "$folder"/*
   # The dump begins with the global read lock. Behind a long statement it would wait, and every writer behind it.
   deadline=$((SECONDS + 900))
-  while busy=$(mysql_live <<<"SELECT COUNT(*) FROM information_schema.processlist WHERE command IN ('Query', 'Execute') AND time > 10") && [ "$busy" != 0 ]; do
+  while busy=$(connections | awk -F '\\t' '($2 == "Query" || $2 == "Execute") && $1 != "event_scheduler" && $3 > 10 { count++ } END { print count + 0 }') && [ "$busy" != 0 ]; do
     if [ "$SECONDS" -ge "$deadline" ]; then echo "statements older than 10 s did not end within 15 minutes (SHOW PROCESSLIST): the backup's short lock would stop all writers behind them" >&2; return 1; fi
     sleep 5
   done

@@ -97,8 +97,9 @@ confirm() {
 # Connections of others than us. An application that writes into a schema while it is replaced loses what it writes.
 refuse_while_serving() {
   local clients
-  clients=$(mysql_live <<<"SELECT GROUP_CONCAT(DISTINCT user) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND user NOT LIKE 'im\\\\_exporter' AND user NOT LIKE 'im\\\\_health' AND user NOT IN ('event_scheduler', 'system user')") || stop "MySQL in $mysql_container does not answer"
-  if [ -n "$clients" ] && [ "$clients" != NULL ] && [ "$while_serving" = no ]; then
+  clients=$(connections) || stop "MySQL in $mysql_container does not answer"
+  clients=$(cut -f 1 <<<"$clients" | sort -u | { grep -vxE 'im_exporter|im_health|event_scheduler|system user' || :; } | paste -s -d ,)
+  if [ -n "$clients" ] && [ "$while_serving" = no ]; then
     stop "MySQL serves $clients. Stop the application first (docker stop …), or add --while-serving"
   fi
 }

@@ -72,6 +72,13 @@ ${mysqlProgramInContainer}
 ${redisInContainer}
 
 mysql_live() { mysql_program "$mysql_container" "$mysql_options" mysql --batch --raw --skip-column-names; }
+
+# Connections of others, one a line: user, command, seconds. Not information_schema.processlist: its column for the statement is
+# utf8mb3, and the question fails while somebody writes an emoji. Not performance_schema: it may be off.
+connections() {
+  mysql_program "$mysql_container" "$mysql_options" mysql --batch --skip-column-names <<<'SELECT CONNECTION_ID(); SHOW PROCESSLIST' |
+    awk -F '\\t' 'NR == 1 { me = $1; next } $1 != me { print $2 "\\t" $5 "\\t" $6 }'
+}
 redis_live() { redis_in_container "$redis_container" "$redis_auth" "$1"; }
 
 # A metrics file is renamed into place: the collector must never read half of one.

@@ -25,7 +25,6 @@ beforeAll(async () => {
       { mode: "adopt" },
       {
         backup: {
-          enabled: true,
           offSite,
         },
         backupCredentials: credentials,
