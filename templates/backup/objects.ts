@@ -49,7 +49,7 @@ save_minio() {
       client --json ls --recursive suite >/backup/after.json'; then
       if [ "$round" = 2 ]; then return 1; else continue; fi
     fi
-    if jq -e 'select(.status == "error")' "$folder/before.json" "$folder/after.json" >&2; then return 1; fi
+    if ! refuse_errors "$folder/before.json" || ! refuse_errors "$folder/after.json"; then return 1; fi
     # Settled is what stood there unchanged from before to after: the suite goes on writing and deleting.
     jq --null-input --compact-output --slurpfile before "$folder/before.json" --slurpfile after "$folder/after.json" --slurpfile last "$folder/objects.json" '
       ($before | map(select(.type == "file") | {key, value: .etag}) | from_entries) as $was |

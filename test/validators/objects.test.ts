@@ -66,6 +66,11 @@ async function objects(): Promise<Record<string, unknown>> {
   );
 }
 
+test("an empty store is saved as that, and put back", async () => {
+  expect(await save()).toBe("");
+  expect((await putBack()).trim()).toBe("0");
+});
+
 test("objects come back with their bytes, names, headers, user metadata and tags", async () => {
   await inMinio(`
 echo text >t; : >none; head -c 20000000 /dev/urandom >big
