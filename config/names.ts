@@ -24,6 +24,8 @@ export const textfileDirectory = `${stateDirectory}/metrics`;
 
 /** Staging, the local repository, reports, fingerprints of restored copies. A destroy leaves it: it holds the backups. */
 export const backupDirectory = `${stateDirectory}/backup`;
+/** State and configuration of the Pulumi stacks, secrets encrypted. Beside the backups, so a destroy leaves it as it leaves them. */
+export const pulumiStateDirectory = `${backupDirectory}/pulumi-state`;
 /** The roadmap's name. */
 export const backupLog = "/var/log/im-backup.log";
 /** Create-once file that opens every backup repository. */

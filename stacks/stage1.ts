@@ -11,7 +11,7 @@ import { alertingOn, watching } from "../components/monitoring/stage1-alerting.t
 import { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
 import { MysqlRootLogin } from "../components/mysql/mysql-root-login.ts";
 import { imageReference } from "../config/images.ts";
-import { configurationDirectory, createOnceDirectory } from "../config/names.ts";
+import { configurationDirectory, createOnceDirectory, pulumiStateDirectory } from "../config/names.ts";
 import type { AdoptedCredentials, Configuration, ServerConfiguration } from "../config/schema.ts";
 import { type StackOutputs, stage1Outputs } from "./stage1-outputs.ts";
 
@@ -95,6 +95,7 @@ export function stage1(configuration: Configuration): StackOutputs {
           configurationPaths: [
             configurationDirectory,
             createOnceDirectory,
+            pulumiStateDirectory,
             ...(suite.mode === "adopt" ? [suite.directory] : []),
           ],
           mysqlRootOptionFile: rootLogin.optionFile,

@@ -1,6 +1,7 @@
 import {
   backupDirectory,
   backupLog,
+  pulumiStateDirectory,
   repositoriesDirectory,
   stageLabel,
   textfileDirectory,
@@ -32,7 +33,7 @@ minio_container=${quote(plan.minio?.container ?? "")}
 backup_host=${quote(`im-suite-${plan.server}`)}
 bounds=(--label ${quote(`${throwAwayLabel}=1`)} --log-driver none --cpus ${plan.cpus} --memory ${plan.memoryMiB}m --memory-swap ${plan.memoryMiB}m)
 export RESTIC_PASSWORD_FILE=${quote(plan.keyFile)} RESTIC_CACHE_DIR="$directory/cache"
-mkdir -p -m 0700 -- "$directory" "$directory/fingerprints" "$directory/reports" "$staging"
+mkdir -p -m 0700 -- "$directory" "$directory/fingerprints" "$directory/reports" "$staging" ${quote(pulumiStateDirectory)}
 
 # The journal gets what is printed; the log file the same lines.
 say() {
