@@ -86,5 +86,15 @@ export const mysqlAccounts = {
   application: "im_app",
 } as const;
 
+/** Who reads MinIO's metrics, and the policy that allows just that. */
+export const minioMetricsAccount = { user: "im_metrics", policy: "im-metrics" } as const;
+
+/** Tokens that Prometheus shows to what it watches, readable by it alone. */
+export const prometheusSecrets = {
+  onServer: `${configurationDirectory}/prometheus-secrets`,
+  inContainer: "/etc/prometheus-secrets",
+  minioToken: "minio-token",
+} as const;
+
 /** Label on every container of ours: which stage owns it. */
 export const stageLabel = "im-suite.stage";

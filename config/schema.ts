@@ -310,6 +310,8 @@ export const configurationSchema = z
           .string()
           .regex(/^(\/[^\s?#]*)?$/, "expected a path such as /metrics, or empty")
           .default("/metrics"),
+        /** Read MinIO's own metrics, with an account `im_metrics` that may do nothing else. Needs mc in MinIO's image. */
+        minioMetrics: z.boolean().default(true),
         /** Endpoints whose certificate is watched, as host:port. */
         tlsEndpoints: z.array(z.string().regex(/^[a-zA-Z0-9.-]+:\d{1,5}$/, "expected host:port")).default([]),
         /** Limits of our own Prometheus beside an adopted suite, and of Alertmanager. */

@@ -6,8 +6,10 @@ import { Backup } from "../components/backup/backup.ts";
 import { HealthCheck } from "../components/health-check/health-check.ts";
 import { DestroyGuard } from "../components/host/destroy-guard.ts";
 import { Host } from "../components/host/host.ts";
+import { MinioMetrics } from "../components/minio/minio-metrics.ts";
+import { ContainerMetrics } from "../components/monitoring/container-metrics.ts";
 import { Exporters } from "../components/monitoring/exporters.ts";
-import { alertingOn, watching } from "../components/monitoring/stage1-alerting.ts";
+import { alertingOn, hasPrometheus, watching } from "../components/monitoring/stage1-alerting.ts";
 import { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
 import { MysqlRootLogin } from "../components/mysql/mysql-root-login.ts";
 import { imageReference } from "../config/images.ts";
@@ -72,6 +74,7 @@ export function stage1(configuration: Configuration): StackOutputs {
     },
     afterSuite,
   );
+  const containerMetrics = new ContainerMetrics("a-container-metrics", { host, suite: endpoints }, afterSuite);
   const healthCheck = new HealthCheck(
     "a-health-check",
     {
@@ -84,6 +87,20 @@ export function stage1(configuration: Configuration): StackOutputs {
     afterSuite,
   );
 
+  const readsMinio = configuration.monitoring.minioMetrics && hasPrometheus(configuration);
+  const minioMetrics =
+    readsMinio && endpoints.minio !== undefined
+      ? new MinioMetrics(
+          "a-minio-metrics",
+          {
+            host,
+            minio: endpoints.minio,
+            accessKey: credentials.minioAccessKey,
+            secretKey: credentials.minioSecretKey,
+          },
+          afterSuite,
+        )
+      : undefined;
   const alerting = alertingOn({ configuration, host, stage, image, endpoints, created });
   const backup = configuration.backup.enabled
     ? new Backup(
@@ -122,9 +139,10 @@ export function stage1(configuration: Configuration): StackOutputs {
         rootLogin,
         accounts,
         exporters,
+        containerMetrics,
         healthCheck,
         ...alerting,
-        ...(backup === undefined ? [] : [backup]),
+        ...[minioMetrics, backup].filter((one) => one !== undefined),
       ],
     });
   }

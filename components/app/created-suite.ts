@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ImageKey } from "../../config/images.ts";
 import { createdContainers, createdNetwork, stageLabel, suiteServices } from "../../config/names.ts";
 import type { CreatedSuite as CreatedSuiteConfiguration } from "../../config/schema.ts";
+import { hostPort } from "../../lib/host-port.ts";
 import type { ScrapeJob } from "../../templates/prometheus.ts";
 import type { Host } from "../host/host.ts";
 import { MinioServer } from "../minio/minio-server.ts";
@@ -142,6 +143,7 @@ export class CreatedSuite extends pulumi.ComponentResource {
             listenAddress: args.listenAddress,
             port: ports.grafana,
             memoryMiB: memoryMiB.grafana,
+            prometheusUrl: has("prometheus") ? `http://${hostPort(args.listenAddress, ports.prometheus)}` : undefined,
           },
           { parent: this },
         )

@@ -1,12 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { configurationDirectory, createdContainers } from "../../config/names.ts";
+import { dashboardFiles } from "../../templates/grafana/dashboards.ts";
+import { renderDashboardProvider, renderDataSources } from "../../templates/grafana/provisioning.ts";
 import { CreateOnceSecret } from "../host/create-once-secret.ts";
 import { DataDirectory } from "../host/data-directory.ts";
 import { HealthGate } from "../host/health-gate.ts";
 import type { Host } from "../host/host.ts";
 import { HostFile } from "../host/host-file.ts";
-import { ManagedContainer } from "../host/managed-container.ts";
+import { type ContainerMount, ManagedContainer } from "../host/managed-container.ts";
 
 export interface GrafanaArgs {
   readonly host: Host;
@@ -15,9 +17,17 @@ export interface GrafanaArgs {
   readonly listenAddress: string;
   readonly port: number;
   readonly memoryMiB: number;
+  /** Where its numbers come from, as it reaches it; undefined when the suite has no Prometheus: then it is empty. */
+  readonly prometheusUrl: string | undefined;
 }
 
-/** The Grafana of a created suite: on the loopback, reached through an ssh tunnel; no public listener without TLS. */
+/** Where Grafana looks for data sources and dashboards at its start. */
+const provisioning = "/etc/grafana/provisioning";
+
+/**
+ * The Grafana of a created suite, with our Prometheus as its data source and our dashboards: on the loopback, reached through an ssh
+ * tunnel; no public listener without TLS. Changed dashboards are read within 30 s, without a restart.
+ */
 export class Grafana extends pulumi.ComponentResource {
   readonly adminPassword: pulumi.Output<string>;
 
@@ -44,6 +54,7 @@ export class Grafana extends pulumi.ComponentResource {
       },
       { parent: this },
     );
+    const provisioned = this.#provisioning(name, args);
     const data = new DataDirectory(`${name}-data`, { host, service: "grafana", owner: "472:0" }, { parent: this });
     const container = new ManagedContainer(
       name,
@@ -62,13 +73,14 @@ export class Grafana extends pulumi.ComponentResource {
         },
         mounts: [
           { source: directory, target: "/run/im-suite", readOnly: true },
+          ...provisioned.mounts,
           { source: data.path, target: "/var/lib/grafana", readOnly: false },
         ],
         memoryMiB: args.memoryMiB,
         stopGraceSeconds: 15,
-        configurationHashes: [file.sha256],
+        configurationHashes: [file.sha256, ...provisioned.readAtStart.map((one) => one.sha256)],
       },
-      { parent: this, dependsOn: [file, data] },
+      { parent: this, dependsOn: [file, data, ...provisioned.files] },
     );
     new HealthGate(
       `${name}-answers`,
@@ -82,5 +94,35 @@ export class Grafana extends pulumi.ComponentResource {
       { parent: this, dependsOn: container },
     );
     this.registerOutputs({});
+  }
+
+  #provisioning(
+    name: string,
+    { host, prometheusUrl }: GrafanaArgs,
+  ): { mounts: ContainerMount[]; files: HostFile[]; readAtStart: HostFile[] } {
+    if (prometheusUrl === undefined) return { mounts: [], files: [], readAtStart: [] };
+    const folder = (kind: "datasources" | "dashboards") => `${configurationDirectory}/grafana/${kind}`;
+    const file = (part: string, path: string, content: string) =>
+      new HostFile(`${name}-${part}`, { host, path, content }, { parent: this });
+    const readAtStart = [
+      file("data-source", `${folder("datasources")}/im-suite.yml`, renderDataSources(prometheusUrl)),
+      file(
+        "dashboard-folder",
+        `${folder("dashboards")}/im-suite.yml`,
+        renderDashboardProvider(`${provisioning}/dashboards/json`),
+      ),
+    ];
+    const dashboards = [...dashboardFiles()].map(([fileName, content]) =>
+      file(`dashboard-${fileName.replace(".json", "")}`, `${folder("dashboards")}/json/${fileName}`, content),
+    );
+    return {
+      mounts: (["datasources", "dashboards"] as const).map((kind) => ({
+        source: folder(kind),
+        target: `${provisioning}/${kind}`,
+        readOnly: true,
+      })),
+      files: [...readAtStart, ...dashboards],
+      readAtStart,
+    };
   }
 }

@@ -42,8 +42,8 @@ it("every target answers, and every rule is healthy, in the Prometheus beside th
     const targets = JSON.parse(await printed("a", "curl -sf http://127.0.0.1:9091/api/v1/targets"));
     const all = targets.data.activeTargets as { health: string; labels: { job: string }; lastError: string }[];
     expect(all.map((one) => one.labels.job).sort()).toEqual([
-      ...["alertmanager", "backend", "blackbox", "mysql", "node", "probe-admin", "probe-backend", "probe-minio"],
-      ...["prometheus", "redis"],
+      ...["alertmanager", "backend", "blackbox", "minio", "mysql", "node"],
+      ...["probe-admin", "probe-backend", "probe-minio", "prometheus", "redis"],
     ]);
     for (const one of all) expect(one.health, `${one.labels.job}: ${one.lastError}`).toBe("up");
   });
