@@ -49,6 +49,7 @@ export function bareFacts(): ServerFacts {
     createdData: [],
     clockOffsetSeconds: 0.1,
     mysql: undefined,
+    growth: {},
   };
 }
 
