@@ -82,6 +82,8 @@ export const createdNetwork = "im-suite";
 export const mysqlAccounts = {
   exporter: "im_exporter",
   health: "im_health",
+  /** Counts users and messages. */
+  growth: "im_growth",
   /** The application's account in a created suite. */
   application: "im_app",
 } as const;

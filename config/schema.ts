@@ -259,6 +259,34 @@ function isTimeZone(value: string): boolean {
   }
 }
 
+const oneQuery = "expected one SELECT that gives one whole number, without a semicolon; empty to leave it out";
+const growthQuery = z
+  .string(oneQuery)
+  .refine((sql) => sql.trim() === "" || (/^\s*select\s/i.test(sql) && !/[;\0]/.test(sql)), oneQuery);
+
+const identifier = z.string().regex(/^[A-Za-z0-9_$-]{1,64}$/, "expected a name of letters, digits, _, $ and -");
+
+/** The newest messages alone are read, by the primary key: at ten times the trigger the count may as well end. */
+const recentMessages =
+  "(SELECT sender_id, created_at FROM messages ORDER BY id DESC LIMIT 100000) AS recent WHERE created_at >= NOW() - INTERVAL 1 DAY";
+
+/** When stage 2 is due (the roadmap's triggers). The queries fit the sample suite; another schema needs its own. */
+const growth = z.strictObject({
+  enabled: z.boolean().default(true),
+  /** Schema with the tables. Default: a created suite's; an adopted one's must be named, else users and messages are not counted. */
+  database: identifier.optional(),
+  /** What the queries read: the account im_growth may read these tables and nothing else. */
+  tables: z.array(identifier).default(["users", "messages"]),
+  queries: z
+    .strictObject({
+      registeredUsers: growthQuery.default("SELECT COUNT(*) FROM users"),
+      /** Who sent something within a day. A schema with a time of the last visit can do better. */
+      dailyActiveUsers: growthQuery.default(`SELECT COUNT(DISTINCT sender_id) FROM ${recentMessages}`),
+      messagesPerDay: growthQuery.default(`SELECT COUNT(*) FROM ${recentMessages}`),
+    })
+    .prefault({}),
+});
+
 /** By name of the off-site repository. Written with `pulumi config set --secret --path`. */
 const backupCredentials = z.record(
   repositoryName,
@@ -324,6 +352,7 @@ export const configurationSchema = z
       })
       .prefault({}),
     alerts: alerts.prefault({}),
+    growth: growth.prefault({}),
     alertCredentials: alertCredentials.prefault({}),
     /** Monthly prices in CNY that replace or extend the roadmap's. */
     costs: z.record(z.string(), z.number().min(0)).default({}),
@@ -427,6 +456,7 @@ export type RetentionPolicy = z.output<typeof retention>;
 export type AdoptedSuite = z.output<typeof adoptedSuite>;
 export type CreatedSuite = z.output<typeof createdSuite>;
 export type AlertsConfiguration = z.output<typeof alerts>;
+export type GrowthConfiguration = z.output<typeof growth>;
 export type AlertCredentials = z.output<typeof alertCredentials>;
 export type AdoptedCredentials = z.output<typeof adoptedCredentials>;
 export type ServerAlias = z.output<typeof alias>;

@@ -3,6 +3,7 @@ import { adoptedEndpoints } from "../components/app/adopted-suite.ts";
 import { CreatedSuite, createdEndpoints, protectedServices } from "../components/app/created-suite.ts";
 import type { SuiteEndpoints } from "../components/app/suite-endpoints.ts";
 import { Backup } from "../components/backup/backup.ts";
+import { Growth } from "../components/growth/growth.ts";
 import { HealthCheck } from "../components/health-check/health-check.ts";
 import { DestroyGuard } from "../components/host/destroy-guard.ts";
 import { Host } from "../components/host/host.ts";
@@ -12,13 +13,17 @@ import { Exporters } from "../components/monitoring/exporters.ts";
 import { alertingOn, hasPrometheus, watching } from "../components/monitoring/stage1-alerting.ts";
 import { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
 import { MysqlRootLogin } from "../components/mysql/mysql-root-login.ts";
+import { growthDatabase, type MeasuredGrowth } from "../config/growth.ts";
 import { imageReference } from "../config/images.ts";
 import { configurationDirectory, createOnceDirectory, pulumiStateDirectory } from "../config/names.ts";
 import type { AdoptedCredentials, Configuration, ServerConfiguration } from "../config/schema.ts";
 import { type StackOutputs, stage1Outputs } from "./stage1-outputs.ts";
 
-/** Stage 1: server a, with the suite adopted as it runs or created, watched by a health check and exporters. */
-export function stage1(configuration: Configuration): StackOutputs {
+/**
+ * Stage 1: server a, with the suite adopted as it runs or created, watched by a health check and exporters.
+ * @param measured what the server's Prometheus knew before this run: it is told in the outputs, and shapes no resource.
+ */
+export function stage1(configuration: Configuration, measured: MeasuredGrowth = {}): StackOutputs {
   const { suite } = configuration;
   const server = configuration.servers.a as ServerConfiguration;
   const stage = 1;
@@ -101,6 +106,23 @@ export function stage1(configuration: Configuration): StackOutputs {
           afterSuite,
         )
       : undefined;
+  const database = configuration.growth.enabled ? growthDatabase(configuration) : undefined;
+  const growth =
+    database === undefined
+      ? undefined
+      : new Growth(
+          "a-growth",
+          {
+            host,
+            container: endpoints.mysql?.container ?? "",
+            rootOptionFile: rootLogin.optionFile,
+            database,
+            growth: configuration.growth,
+            ...(created === undefined ? {} : { rerunWhen: [created.mysql.containerId] }),
+          },
+          afterSuite,
+        );
+
   const alerting = alertingOn({ configuration, host, stage, image, endpoints, created });
   const backup = configuration.backup.enabled
     ? new Backup(
@@ -142,12 +164,12 @@ export function stage1(configuration: Configuration): StackOutputs {
         containerMetrics,
         healthCheck,
         ...alerting,
-        ...[minioMetrics, backup].filter((one) => one !== undefined),
+        ...[minioMetrics, growth, backup].filter((one) => one !== undefined),
       ],
     });
   }
 
-  return stage1Outputs({ configuration, server, host, endpoints, credentials, accounts, backup });
+  return stage1Outputs({ configuration, server, host, endpoints, credentials, accounts, growth, backup, measured });
 }
 
 /** The suite's own passwords: generated for a created suite, from config for an adopted one. */
