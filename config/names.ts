@@ -84,5 +84,8 @@ export const mysqlAccounts = {
   application: "im_app",
 } as const;
 
+/** MinIO's user of the application in a created suite: with a hyphen and its generation, im-app-1. */
+export const minioApplicationUser = "im-app";
+
 /** Label on every container of ours: which stage owns it. */
 export const stageLabel = "im-suite.stage";

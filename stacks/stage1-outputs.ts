@@ -2,11 +2,13 @@ import * as pulumi from "@pulumi/pulumi";
 import type { SuiteEndpoints } from "../components/app/suite-endpoints.ts";
 import type { Backup } from "../components/backup/backup.ts";
 import type { Host } from "../components/host/host.ts";
+import type { RotationEnds } from "../components/host/rotation-end.ts";
 import { hasPrometheus } from "../components/monitoring/stage1-alerting.ts";
 import type { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
 import { type MonthlyCost, monthlyCost } from "../config/costs.ts";
 import { backupLog, healthCheckLog } from "../config/names.ts";
 import { ownPorts } from "../config/ports.ts";
+import type { RotationKind } from "../config/rotation.ts";
 import type { Configuration, ServerConfiguration } from "../config/schema.ts";
 import { hostPort } from "../lib/host-port.ts";
 import type { SuiteCredentials } from "./stage1.ts";
@@ -23,6 +25,8 @@ export interface StackOutputs {
   readonly nextSteps: readonly string[];
   /** What `doctor` looks for on each server. */
   readonly inventory: Readonly<Record<string, pulumi.Output<unknown>>>;
+  /** Which generation of each password and key is in use, the older ones refused: what `npm run rotate` counts from. */
+  readonly rotation: Readonly<Partial<Record<RotationKind, pulumi.Output<number>>>>;
   readonly version: string;
 }
 
@@ -34,6 +38,7 @@ export interface Stage1OutputsArgs {
   readonly credentials: SuiteCredentials;
   readonly accounts: MysqlAccounts;
   readonly backup: Backup | undefined;
+  readonly rotationEnds: RotationEnds;
 }
 
 export function stage1Outputs(args: Stage1OutputsArgs): StackOutputs {
@@ -51,7 +56,11 @@ export function stage1Outputs(args: Stage1OutputsArgs): StackOutputs {
         health: accounts.healthPassword,
       },
       redis: { password: credentials.redisPassword },
-      minio: { accessKey: credentials.minioAccessKey, secretKey: credentials.minioSecretKey },
+      minio: {
+        accessKey: credentials.minioAccessKey,
+        secretKey: credentials.minioSecretKey,
+        ...(credentials.minioApplication === undefined ? {} : { application: credentials.minioApplication }),
+      },
       ...(credentials.grafanaAdminPassword === undefined
         ? {}
         : { grafana: { admin: credentials.grafanaAdminPassword } }),
@@ -61,6 +70,7 @@ export function stage1Outputs(args: Stage1OutputsArgs): StackOutputs {
     monthlyCost: monthlyCost(1, configuration.costs),
     nextSteps: nextSteps(configuration, server),
     inventory: { a: host.inventory.toOutput() },
+    rotation: args.rotationEnds.generations,
     version,
   };
 }

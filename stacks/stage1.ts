@@ -6,6 +6,7 @@ import { Backup } from "../components/backup/backup.ts";
 import { HealthCheck } from "../components/health-check/health-check.ts";
 import { DestroyGuard } from "../components/host/destroy-guard.ts";
 import { Host } from "../components/host/host.ts";
+import { RotationEnds } from "../components/host/rotation-end.ts";
 import { Exporters } from "../components/monitoring/exporters.ts";
 import { alertingOn, watching } from "../components/monitoring/stage1-alerting.ts";
 import { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
@@ -17,7 +18,7 @@ import { type StackOutputs, stage1Outputs } from "./stage1-outputs.ts";
 
 /** Stage 1: server a, with the suite adopted as it runs or created, watched by a health check and exporters. */
 export function stage1(configuration: Configuration): StackOutputs {
-  const { suite } = configuration;
+  const { suite, rotation } = configuration;
   const server = configuration.servers.a as ServerConfiguration;
   const stage = 1;
   const image = (key: Parameters<typeof imageReference>[1]) => imageReference(configuration.images, key);
@@ -39,7 +40,7 @@ export function stage1(configuration: Configuration): StackOutputs {
   const watch = watching(configuration, endpoints);
   const created =
     suite.mode === "create"
-      ? new CreatedSuite("a-suite", { host, stage, serverAlias: "a", suite, image, listenAddress, ...watch })
+      ? new CreatedSuite("a-suite", { host, stage, serverAlias: "a", suite, image, listenAddress, rotation, ...watch })
       : undefined;
   const credentials = suiteCredentials(created, configuration.adoptedCredentials);
   const afterSuite = created === undefined ? {} : { dependsOn: created };
@@ -55,6 +56,7 @@ export function stage1(configuration: Configuration): StackOutputs {
       host,
       container: endpoints.mysql?.container ?? "",
       rootOptionFile: rootLogin.optionFile,
+      generation: rotation.monitoring,
       ...(created === undefined ? {} : { rerunWhen: [created.mysql.containerId] }),
     },
     afterSuite,
@@ -103,10 +105,30 @@ export function stage1(configuration: Configuration): StackOutputs {
           minioSecretKey: credentials.minioSecretKey,
           backup: configuration.backup,
           credentials: configuration.backupCredentials,
+          generation: rotation.backupKey,
         },
         afterSuite,
       )
     : undefined;
+
+  const everything = [
+    ...(created === undefined ? [] : [created]),
+    rootLogin,
+    accounts,
+    exporters,
+    healthCheck,
+    ...alerting,
+    ...(backup === undefined ? [] : [backup]),
+  ];
+  const rotationEnds = new RotationEnds("a-rotation-end", {
+    host,
+    ends: [
+      ...(created?.rotationEnds ?? []),
+      accounts.rotationEnd,
+      ...(backup === undefined ? [] : [backup.rotationEnd]),
+    ],
+    after: everything,
+  });
 
   if (created !== undefined && suite.mode === "create") {
     const isProtected = protectedServices.filter((service) => !suite.allowReplace.includes(service));
@@ -116,19 +138,11 @@ export function stage1(configuration: Configuration): StackOutputs {
         isProtected.length === 0
           ? undefined
           : `Nothing was destroyed: this suite's ${isProtected.join(", ")} would stop serving. If you mean it: im:suite.allowReplace: [${protectedServices.join(", ")}], pulumi up, then destroy. The data stays in any case.`,
-      guards: [
-        created,
-        rootLogin,
-        accounts,
-        exporters,
-        healthCheck,
-        ...alerting,
-        ...(backup === undefined ? [] : [backup]),
-      ],
+      guards: [...everything, rotationEnds],
     });
   }
 
-  return stage1Outputs({ configuration, server, host, endpoints, credentials, accounts, backup });
+  return stage1Outputs({ configuration, server, host, endpoints, credentials, accounts, backup, rotationEnds });
 }
 
 /** The suite's own passwords: generated for a created suite, from config for an adopted one. */
@@ -139,6 +153,8 @@ export interface SuiteCredentials {
   readonly minioSecretKey: pulumi.Output<string>;
   readonly mysqlApplicationPassword?: pulumi.Output<string>;
   readonly grafanaAdminPassword?: pulumi.Output<string>;
+  /** The application's own MinIO user, in a created suite. */
+  readonly minioApplication?: { readonly accessKey: string; readonly secretKey: pulumi.Output<string> };
 }
 
 function suiteCredentials(
@@ -152,6 +168,14 @@ function suiteCredentials(
       redisPassword: created.redis?.password ?? pulumi.secret(""),
       minioAccessKey: pulumi.output(created.minio?.accessKey ?? ""),
       minioSecretKey: created.minio?.secretKey ?? pulumi.secret(""),
+      ...(created.minio === undefined
+        ? {}
+        : {
+            minioApplication: {
+              accessKey: created.minio.applicationAccessKey,
+              secretKey: created.minio.applicationSecretKey,
+            },
+          }),
       ...(created.grafana === undefined ? {} : { grafanaAdminPassword: created.grafana.adminPassword }),
     };
   }

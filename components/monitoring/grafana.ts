@@ -1,12 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
 import { configurationDirectory, createdContainers } from "../../config/names.ts";
+import { hostPort } from "../../lib/host-port.ts";
+import { renderAcceptGrafanaPassword, renderEndGrafanaRotation } from "../../templates/rotation/grafana-password.ts";
 import { CreateOnceSecret } from "../host/create-once-secret.ts";
 import { DataDirectory } from "../host/data-directory.ts";
 import { HealthGate } from "../host/health-gate.ts";
 import type { Host } from "../host/host.ts";
 import { HostFile } from "../host/host-file.ts";
+import { HostScript } from "../host/host-script.ts";
 import { ManagedContainer } from "../host/managed-container.ts";
+import { acceptedSecret, type RotationEnd } from "../host/rotation-end.ts";
 
 export interface GrafanaArgs {
   readonly host: Host;
@@ -15,22 +18,28 @@ export interface GrafanaArgs {
   readonly listenAddress: string;
   readonly port: number;
   readonly memoryMiB: number;
+  /** im:rotation.grafana. Raised, the admin gets a new password; Grafana goes on. */
+  readonly generation: number;
 }
 
 /** The Grafana of a created suite: on the loopback, reached through an ssh tunnel; no public listener without TLS. */
 export class Grafana extends pulumi.ComponentResource {
   readonly adminPassword: pulumi.Output<string>;
+  readonly rotationEnd: RotationEnd;
 
   constructor(name: string, args: GrafanaArgs, opts?: pulumi.ComponentResourceOptions) {
     super("im:monitoring:Grafana", name, {}, opts);
-    const { host } = args;
-    const candidate = new random.RandomPassword(`${name}-candidate`, { length: 32, special: false }, { parent: this });
+    const { host, generation } = args;
+    const grafana = {
+      container: createdContainers.grafana,
+      address: hostPort(args.listenAddress, args.port),
+      fileName: "grafana-admin-password",
+    };
     const password = new CreateOnceSecret(
       `${name}-password`,
-      { host, fileName: "grafana-admin-password", candidate: candidate.result },
+      { host, fileName: grafana.fileName, length: 32, generation },
       { parent: this },
     );
-    this.adminPassword = password.value;
     const directory = `${configurationDirectory}/grafana-secrets`;
     const file = new HostFile(
       `${name}-password-file`,
@@ -66,11 +75,10 @@ export class Grafana extends pulumi.ComponentResource {
         ],
         memoryMiB: args.memoryMiB,
         stopGraceSeconds: 15,
-        configurationHashes: [file.sha256],
       },
       { parent: this, dependsOn: [file, data] },
     );
-    new HealthGate(
+    const answers = new HealthGate(
       `${name}-answers`,
       {
         host,
@@ -81,6 +89,13 @@ export class Grafana extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: container },
     );
+    const accepted = new HostScript(
+      `${name}-accepts-password`,
+      { host, create: renderAcceptGrafanaPassword(grafana), rerunWhen: [String(generation)], timeoutSeconds: 300 },
+      { parent: this, dependsOn: [answers, file] },
+    );
+    this.adminPassword = acceptedSecret(password.value, accepted);
+    this.rotationEnd = { kind: "grafana", generation, script: renderEndGrafanaRotation(grafana, generation) };
     this.registerOutputs({});
   }
 }
