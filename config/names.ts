@@ -15,6 +15,14 @@ export const programDirectory = `${stateDirectory}/bin`;
 export const dataDirectory = `${stateDirectory}/data`;
 /** Secrets that are made once and outlive a destroy and a lost Pulumi state: root passwords, the backup key. */
 export const createOnceDirectory = `${stateDirectory}/secrets`;
+/** Create-once files of a created suite and of the backups, by what `im:rotation` calls them. */
+export const createOnceFiles = {
+  mysql: { root: "mysql-root-password", application: "mysql-application-password" },
+  redis: { password: "redis-password" },
+  minio: { root: "minio-secret-key", application: "minio-application-secret-key" },
+  grafana: { admin: "grafana-admin-password" },
+  backupKey: { key: "backup-key" },
+} as const;
 /** What was there before us, kept so that a destroy can put it back. */
 export const undoDirectory = `${stateDirectory}/undo`;
 /** Hashes of the files that were written and whose reload succeeded. */
@@ -27,7 +35,7 @@ export const backupDirectory = `${stateDirectory}/backup`;
 /** The roadmap's name. */
 export const backupLog = "/var/log/im-backup.log";
 /** Create-once file that opens every backup repository. */
-export const backupKeyFile = "backup-key";
+export const backupKeyFile = createOnceFiles.backupKey.key;
 /** How the repositories are reached: one folder each. */
 export const repositoriesDirectory = `${configurationDirectory}/backup/repositories`;
 

@@ -1,6 +1,11 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { configurationDirectory, createdContainers, minioApplicationUser } from "../../config/names.ts";
+import {
+  configurationDirectory,
+  createdContainers,
+  createOnceFiles,
+  minioApplicationUser,
+} from "../../config/names.ts";
 import {
   type MinioKeysScript,
   renderAcceptMinioApplication,
@@ -48,9 +53,9 @@ export class MinioServer extends pulumi.ComponentResource {
     const keys: MinioKeysScript = {
       container: createdContainers.minio,
       rootUser: this.accessKey,
-      rootFileName: "minio-secret-key",
+      rootFileName: createOnceFiles.minio.root,
       applicationUser: minioApplicationUser,
-      applicationFileName: "minio-application-secret-key",
+      applicationFileName: createOnceFiles.minio.application,
       generation,
     };
     const secretKey = secret("secret-key", keys.rootFileName);

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { configurationDirectory, createdContainers } from "../../config/names.ts";
+import { configurationDirectory, createdContainers, createOnceFiles } from "../../config/names.ts";
 import { hostPort } from "../../lib/host-port.ts";
 import { renderAcceptGrafanaPassword, renderEndGrafanaRotation } from "../../templates/rotation/grafana-password.ts";
 import { CreateOnceSecret } from "../host/create-once-secret.ts";
@@ -33,7 +33,7 @@ export class Grafana extends pulumi.ComponentResource {
     const grafana = {
       container: createdContainers.grafana,
       address: hostPort(args.listenAddress, args.port),
-      fileName: "grafana-admin-password",
+      fileName: createOnceFiles.grafana.admin,
     };
     const password = new CreateOnceSecret(
       `${name}-password`,

@@ -1,6 +1,6 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { configurationDirectory, createdContainers, mysqlAccounts } from "../../config/names.ts";
+import { configurationDirectory, createdContainers, createOnceFiles, mysqlAccounts } from "../../config/names.ts";
 import { renderMysqlConfig } from "../../templates/mysql-config.ts";
 import {
   type MysqlSecretAccount,
@@ -33,8 +33,8 @@ export interface MysqlServerArgs {
 
 /** The accounts whose passwords outlive the stack with the data. */
 const accounts: readonly MysqlSecretAccount[] = [
-  { user: "root", host: "localhost", fileName: "mysql-root-password" },
-  { user: mysqlAccounts.application, host: "%", fileName: "mysql-application-password" },
+  { user: "root", host: "localhost", fileName: createOnceFiles.mysql.root },
+  { user: mysqlAccounts.application, host: "%", fileName: createOnceFiles.mysql.application },
 ];
 
 /** The MySQL of a created suite. Its data lies in a host directory and outlives every container. */
@@ -48,10 +48,10 @@ export class MysqlServer extends pulumi.ComponentResource {
   constructor(name: string, args: MysqlServerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("im:mysql:MysqlServer", name, {}, opts);
     const { host, generation } = args;
-    const secret = (account: string) =>
+    const secret = (account: keyof typeof createOnceFiles.mysql) =>
       new CreateOnceSecret(
         `${name}-${account}-password`,
-        { host, fileName: `mysql-${account}-password`, length: 32, generation },
+        { host, fileName: createOnceFiles.mysql[account], length: 32, generation },
         { parent: this },
       );
     const root = secret("root");

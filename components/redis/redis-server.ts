@@ -1,6 +1,6 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { configurationDirectory, createdContainers } from "../../config/names.ts";
+import { configurationDirectory, createdContainers, createOnceFiles } from "../../config/names.ts";
 import { renderRedisConfig } from "../../templates/redis-config.ts";
 import {
   renderAcceptRedisPassword,
@@ -42,7 +42,7 @@ export class RedisServer extends pulumi.ComponentResource {
   constructor(name: string, args: RedisServerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("im:redis:RedisServer", name, {}, opts);
     const { host, generation } = args;
-    const fileName = "redis-password";
+    const fileName = createOnceFiles.redis.password;
     const password = new CreateOnceSecret(
       `${name}-password`,
       { host, fileName, length: 32, generation },

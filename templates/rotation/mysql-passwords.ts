@@ -1,3 +1,4 @@
+import { createOnceFiles } from "../../config/names.ts";
 import { quote, script } from "../../lib/shell.ts";
 import { mysqlInContainer } from "../container-clients.ts";
 import { secretFileFunctions } from "./create-once-files.ts";
@@ -29,7 +30,7 @@ mysql_accepts() {
 }
 plain() { case "$1" in *[!A-Za-z0-9]* | "") echo "a password of ours has other characters than letters and digits" >&2; exit 1 ;; esac; }`;
 
-const rootFile = "mysql-root-password";
+const rootFile = createOnceFiles.mysql.root;
 
 /** Makes MySQL accept the newest password of each account, beside the one that is in use. Root first: the others need it. */
 export function renderAcceptMysqlPasswords(container: string, accounts: readonly MysqlSecretAccount[]): string {
