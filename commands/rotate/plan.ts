@@ -60,7 +60,7 @@ export interface ServerRecord {
   readonly pending: boolean;
 }
 
-/** Prints a line for each create-once file: kind, generation, pending or done. No secret. */
+/** Prints a line for each create-once file: kind, generation, pending or complete. No secret. */
 export function renderRecordQuestions(): string {
   const files = Object.entries(createOnceFiles).flatMap(([kind, names]) =>
     Object.values(names).map((name) => commandLine([kind, name])),
@@ -69,7 +69,7 @@ export function renderRecordQuestions(): string {
     `cd -- ${quote(createOnceDirectory)} 2>/dev/null || exit 0`,
     "while read -r kind name; do",
     '  if [ ! -e "$name" ] && [ ! -e "$name.next" ]; then continue; fi',
-    "  state=done",
+    "  state=complete",
     '  if [ -e "$name.next" ] || [ -e "$name.previous" ]; then state=pending; fi',
     '  echo "record $kind $(cat -- "$name.generation" 2>/dev/null || echo 1) $state"',
     "done <<'FILES'",
@@ -81,7 +81,7 @@ export function renderRecordQuestions(): string {
 /** Reads the answers. Where two files belong to one kind, the one that is further counts. */
 export function parseRecords(output: string): Partial<Record<RotationKind, ServerRecord>> {
   const records: Partial<Record<RotationKind, ServerRecord>> = {};
-  for (const [, kind, generation, state] of output.matchAll(/^record (\w+) (\d+) (done|pending)$/gm)) {
+  for (const [, kind, generation, state] of output.matchAll(/^record (\w+) (\d+) (complete|pending)$/gm)) {
     const before = records[kind as RotationKind];
     records[kind as RotationKind] = {
       generation: Math.max(Number(generation), before?.generation ?? 1),
