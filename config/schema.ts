@@ -3,6 +3,7 @@ import { z } from "zod";
 import { imageKeys } from "./images.ts";
 import { adoptedContainers, type SuiteService, suiteServices } from "./names.ts";
 import { ownPorts, suitePorts } from "./ports.ts";
+import { type RotationKind, rotationKinds } from "./rotation.ts";
 
 /**
  * The whole configuration, strict: a key that nobody reads fails the preview, because a misspelt safety setting that is
@@ -250,6 +251,16 @@ const backup = z.strictObject({
   offSite: z.array(offSiteRepository).default([]),
 });
 
+/** Raised by one: this password is changed by the next `up`. */
+const rotationCounter = z.number().int("expected a whole number").min(1).max(1_000_000).default(1);
+
+/** How often each password was changed, the first one included. `npm run rotate` raises them. See docs/decisions/0011-rotation.md. */
+const rotation = z.strictObject(
+  Object.fromEntries(rotationKinds.map((kind) => [kind, rotationCounter])) as {
+    [Kind in RotationKind]: typeof rotationCounter;
+  },
+);
+
 function isTimeZone(value: string): boolean {
   try {
     new Intl.DateTimeFormat("en", { timeZone: value });
@@ -329,6 +340,7 @@ export const configurationSchema = z
       .prefault({}),
     backup: backup.prefault({}),
     backupCredentials: backupCredentials.default({}),
+    rotation: rotation.prefault({}),
     monitoring: z
       .strictObject({
         /** Where the exporters listen. They give away much of a server: never a public address. */

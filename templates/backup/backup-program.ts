@@ -109,7 +109,7 @@ list_files() { (cd "$staging" && find . -type f ! -name files.sha256 -print0 | s
 # Folders of running databases may lie beside the compose file: a copy of their files is no backup.
 list_excludes() {
   {
-    printf '%s\\n' ${quote(plan.keyFile)}
+    printf '%s\\n' ${quote(plan.keyFile)} ${quote(`${plan.keyFile}.*`)}
     docker ps --all --quiet | xargs -r docker inspect --format '{{range .Mounts}}{{.Destination}} {{.Source}}{{"\\n"}}{{end}}' |
       sed -n -E 's#^(/var/lib/mysql|/data|/prometheus|/var/lib/grafana) ##p' | sort -u
   } >"$directory/exclude"
