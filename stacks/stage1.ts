@@ -11,12 +11,13 @@ import { RotationEnds } from "../components/host/rotation-end.ts";
 import { MinioMetrics } from "../components/minio/minio-metrics.ts";
 import { ContainerMetrics } from "../components/monitoring/container-metrics.ts";
 import { Exporters } from "../components/monitoring/exporters.ts";
-import { alertingOn, hasPrometheus, watching } from "../components/monitoring/stage1-alerting.ts";
+import { alertingOn, watching } from "../components/monitoring/stage1-alerting.ts";
 import { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
 import { MysqlRootLogin } from "../components/mysql/mysql-root-login.ts";
 import { growthDatabase, type MeasuredGrowth } from "../config/growth.ts";
 import { imageReference } from "../config/images.ts";
 import { configurationDirectory, createOnceDirectory, pulumiStateDirectory } from "../config/names.ts";
+import { hasPrometheus } from "../config/own-prometheus.ts";
 import type { AdoptedCredentials, Configuration, ServerConfiguration } from "../config/schema.ts";
 import { type StackOutputs, stage1Outputs } from "./stage1-outputs.ts";
 
