@@ -1,14 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
-import { configurationDirectory, createdContainers } from "../../config/names.ts";
+import { configurationDirectory, createdContainers, createOnceFiles } from "../../config/names.ts";
+import { hostPort } from "../../lib/host-port.ts";
 import { dashboardFiles } from "../../templates/grafana/dashboards.ts";
 import { renderDashboardProvider, renderDataSources } from "../../templates/grafana/provisioning.ts";
+import { renderAcceptGrafanaPassword, renderEndGrafanaRotation } from "../../templates/rotation/grafana-password.ts";
 import { CreateOnceSecret } from "../host/create-once-secret.ts";
 import { DataDirectory } from "../host/data-directory.ts";
 import { HealthGate } from "../host/health-gate.ts";
 import type { Host } from "../host/host.ts";
 import { HostFile } from "../host/host-file.ts";
+import { HostScript } from "../host/host-script.ts";
 import { type ContainerMount, ManagedContainer } from "../host/managed-container.ts";
+import { acceptedSecret, type RotationEnd } from "../host/rotation-end.ts";
 
 export interface GrafanaArgs {
   readonly host: Host;
@@ -19,6 +22,8 @@ export interface GrafanaArgs {
   readonly memoryMiB: number;
   /** Where its numbers come from, as it reaches it; undefined when the suite has no Prometheus: then it is empty. */
   readonly prometheusUrl: string | undefined;
+  /** im:rotation.grafana. Raised, the admin gets a new password; Grafana goes on. */
+  readonly generation: number;
 }
 
 /** Where Grafana looks for data sources and dashboards at its start. */
@@ -30,17 +35,21 @@ const provisioning = "/etc/grafana/provisioning";
  */
 export class Grafana extends pulumi.ComponentResource {
   readonly adminPassword: pulumi.Output<string>;
+  readonly rotationEnd: RotationEnd;
 
   constructor(name: string, args: GrafanaArgs, opts?: pulumi.ComponentResourceOptions) {
     super("im:monitoring:Grafana", name, {}, opts);
-    const { host } = args;
-    const candidate = new random.RandomPassword(`${name}-candidate`, { length: 32, special: false }, { parent: this });
+    const { host, generation } = args;
+    const grafana = {
+      container: createdContainers.grafana,
+      address: hostPort(args.listenAddress, args.port),
+      fileName: createOnceFiles.grafana.admin,
+    };
     const password = new CreateOnceSecret(
       `${name}-password`,
-      { host, fileName: "grafana-admin-password", candidate: candidate.result },
+      { host, fileName: grafana.fileName, length: 32, generation },
       { parent: this },
     );
-    this.adminPassword = password.value;
     const directory = `${configurationDirectory}/grafana-secrets`;
     const file = new HostFile(
       `${name}-password-file`,
@@ -78,11 +87,11 @@ export class Grafana extends pulumi.ComponentResource {
         ],
         memoryMiB: args.memoryMiB,
         stopGraceSeconds: 15,
-        configurationHashes: [file.sha256, ...provisioned.readAtStart.map((one) => one.sha256)],
+        configurationHashes: provisioned.readAtStart.map((one) => one.sha256),
       },
       { parent: this, dependsOn: [file, data, ...provisioned.files] },
     );
-    new HealthGate(
+    const answers = new HealthGate(
       `${name}-answers`,
       {
         host,
@@ -93,6 +102,13 @@ export class Grafana extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: container },
     );
+    const accepted = new HostScript(
+      `${name}-accepts-password`,
+      { host, create: renderAcceptGrafanaPassword(grafana), rerunWhen: [String(generation)], timeoutSeconds: 300 },
+      { parent: this, dependsOn: [answers, file] },
+    );
+    this.adminPassword = acceptedSecret(password.value, accepted);
+    this.rotationEnd = { kind: "grafana", generation, script: renderEndGrafanaRotation(grafana, generation) };
     this.registerOutputs({});
   }
 

@@ -1,6 +1,7 @@
 import { quote } from "../../lib/shell.ts";
+import { minioClientRun, putObjects } from "./objects.ts";
 import type { BackupPlan } from "./plan.ts";
-import { mysqlCopy, renderShared } from "./shared.ts";
+import { mysqlCopy, renderShared, throwAwayLabel } from "./shared.ts";
 
 /** im-restore: what an operator types on the server to get data back. The runbook is docs/runbooks/restore.md. */
 export function renderRestoreProgram(plan: BackupPlan): string {
@@ -97,8 +98,9 @@ confirm() {
 # Connections of others than us. An application that writes into a schema while it is replaced loses what it writes.
 refuse_while_serving() {
   local clients
-  clients=$(mysql_live <<<"SELECT GROUP_CONCAT(DISTINCT user) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND user NOT LIKE 'im\\\\_exporter' AND user NOT LIKE 'im\\\\_health' AND user NOT IN ('event_scheduler', 'system user')") || stop "MySQL in $mysql_container does not answer"
-  if [ -n "$clients" ] && [ "$clients" != NULL ] && [ "$while_serving" = no ]; then
+  clients=$(connections) || stop "MySQL in $mysql_container does not answer"
+  clients=$(cut -f 1 <<<"$clients" | sort -u | { grep -vxE 'im_exporter|im_health|event_scheduler|system user' || :; } | paste -s -d ,)
+  if [ -n "$clients" ] && [ "$while_serving" = no ]; then
     stop "MySQL serves $clients. Stop the application first (docker stop …), or add --while-serving"
   fi
 }
@@ -155,17 +157,19 @@ put_back_redis() {
   docker rm --force --volumes "$copy" >/dev/null
 }
 
+${minioClientRun}
+
+${putObjects}
+
 put_back_minio() {
-  confirm "Objects of $taken are put back into $minio_container; newer versions of the same objects are replaced."
-  docker run --rm --interactive --name im-backup-mirror-minio --network "container:$minio_container" --user 0:0 "\${bounds[@]}" \\
-    --volume "$work$staging/minio:/backup:ro" --entrypoint sh "$(image_of "$minio_container")" -c '
-      umask 077
-      mkdir -p /dev/shm/mc && cat >/dev/shm/mc/config.json || exit 1
-      for bucket in /backup/objects/*/; do
-        name=$(basename "$bucket")
-        mc --config-dir /dev/shm/mc mb --ignore-existing "suite/$name" >/dev/null || exit 1
-        mc --config-dir /dev/shm/mc --no-color --quiet mirror --overwrite "$bucket" "suite/$name" >/dev/null || exit 1
-      done' <"$minio_client" || stop "objects were put back only in part, see above; the same command again goes on"
+  local result count
+  # Somebody waits for it: no bound on the processor.
+  local bounds=(--label ${quote(`${throwAwayLabel}=1`)} --log-driver none)
+  confirm "Objects of $taken are put back into $minio_container, with their metadata; newer versions of the same objects are replaced."
+  result=$(put_objects "$work$staging/minio" "$work/minio-plan" "$minio_container" "$minio_client") || stop "objects were put back only in part, see above; the same command again goes on"
+  count=$(head -n 1 <<<"$result")
+  [ "$result" = "$count" ] || stop "$count objects were put back, and these are still not as in the backup: $(tail -n +2 <<<"$result" | head -n 5 | paste -s -d ' ')"
+  say "$count objects were put back; the others were as in the backup"
 }
 
 case "$action" in

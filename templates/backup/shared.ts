@@ -1,6 +1,7 @@
 import {
   backupDirectory,
   backupLog,
+  pulumiStateDirectory,
   repositoriesDirectory,
   stageLabel,
   textfileDirectory,
@@ -32,7 +33,7 @@ minio_container=${quote(plan.minio?.container ?? "")}
 backup_host=${quote(`im-suite-${plan.server}`)}
 bounds=(--label ${quote(`${throwAwayLabel}=1`)} --log-driver none --cpus ${plan.cpus} --memory ${plan.memoryMiB}m --memory-swap ${plan.memoryMiB}m)
 export RESTIC_PASSWORD_FILE=${quote(plan.keyFile)} RESTIC_CACHE_DIR="$directory/cache"
-mkdir -p -m 0700 -- "$directory" "$directory/fingerprints" "$directory/reports" "$staging"
+mkdir -p -m 0700 -- "$directory" "$directory/fingerprints" "$directory/reports" "$staging" ${quote(pulumiStateDirectory)}
 
 # The journal gets what is printed; the log file the same lines.
 say() {
@@ -72,6 +73,13 @@ ${mysqlProgramInContainer}
 ${redisInContainer}
 
 mysql_live() { mysql_program "$mysql_container" "$mysql_options" mysql --batch --raw --skip-column-names; }
+
+# Connections of others, one a line: user, command, seconds. Not information_schema.processlist: its column for the statement is
+# utf8mb3, and the question fails while somebody writes an emoji. Not performance_schema: it may be off.
+connections() {
+  mysql_program "$mysql_container" "$mysql_options" mysql --batch --skip-column-names <<<'SELECT CONNECTION_ID(); SHOW PROCESSLIST' |
+    awk -F '\\t' 'NR == 1 { me = $1; next } $1 != me { print $2 "\\t" $5 "\\t" $6 }'
+}
 redis_live() { redis_in_container "$redis_container" "$redis_auth" "$1"; }
 
 # A metrics file is renamed into place: the collector must never read half of one.

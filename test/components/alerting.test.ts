@@ -52,6 +52,8 @@ describe("alerts of an adopted suite", () => {
     expect(alertmanager["command"]).toContain("--web.listen-address=127.0.0.1:9093");
     // Without it Alertmanager opens port 9094 on every address.
     expect(alertmanager["command"]).toContain("--cluster.listen-address=");
+    // A week is the longest repeat.
+    expect(alertmanager["command"]).toContain("--data.retention=192h");
     expect(outputs.endpoints["prometheus"]).toBe("http://198.18.0.11:9090");
     expect(outputs.endpoints["ownPrometheus"]).toBe("http://127.0.0.1:9091");
     expect(outputs.endpoints["alertmanager"]).toBe("http://127.0.0.1:9093");

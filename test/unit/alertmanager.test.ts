@@ -70,6 +70,10 @@ describe("Alertmanager's configuration", () => {
     expect(parse(renderAlertmanagerConfig(nothing)).route.routes[0].receiver).toBe("nobody");
   });
 
+  test("information is repeated every three days, to the same people", () => {
+    expect(config.route.routes[1]).toEqual({ matchers: ['severity="info"'], repeat_interval: "72h" });
+  });
+
   test("without a receiver alerts are kept and shown, and sent to nobody", () => {
     const { route, receivers } = parse(renderAlertmanagerConfig(nothing));
     expect(route.receiver).toBe("nobody");

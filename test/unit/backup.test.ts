@@ -21,10 +21,9 @@ function parse(backup: unknown, backupCredentials: unknown = {}) {
 }
 
 describe("configuration", () => {
-  test("off by default; then two in the morning in China, seven days, on the server only", () => {
-    const { backup } = parseConfiguration({ ...createdConfiguration(), backup: {} });
-    // Off until the lab has shown a backup and its restore.
-    expect(backup).toMatchObject({ enabled: false, time: "02:00", timeZone: "Asia/Shanghai", offSite: [] });
+  test("by default on: two in the morning in China, seven days, on the server only", () => {
+    const { backup } = parseConfiguration(createdConfiguration());
+    expect(backup).toMatchObject({ enabled: true, time: "02:00", timeZone: "Asia/Shanghai", offSite: [] });
     expect(backup.keep.daily).toBe(7);
   });
 

@@ -91,9 +91,10 @@ describe("the real programs accept what we render, and refuse it when it is brok
         ],
         {
           "redis.conf": config,
+          "password.conf": "requirepass Abc123\n",
         },
       );
-    const config = renderRedisConfig({ password: "Abc123", memoryMiB: 512 });
+    const config = renderRedisConfig({ passwordFile: "/check/password.conf", memoryMiB: 512 });
     expect((await start(config)).stdout).toContain("noeviction");
     expect((await start(config.replace("appendonly yes", "appendonly perhaps"))).stdout).not.toContain("noeviction");
   });
