@@ -105,6 +105,7 @@ export function stage1(configuration: Configuration, measured: MeasuredGrowth = 
             minio: endpoints.minio,
             accessKey: credentials.minioAccessKey,
             secretKey: credentials.minioSecretKey,
+            generation: rotation.monitoring,
           },
           afterSuite,
         )

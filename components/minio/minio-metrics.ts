@@ -18,6 +18,8 @@ export interface MinioMetricsArgs {
   /** Root's, with which the account is made. */
   readonly accessKey: pulumi.Input<string>;
   readonly secretKey: pulumi.Input<string>;
+  /** im:rotation.monitoring. Raised, the account gets a new key and Prometheus a new token: a scrape or two is refused meanwhile. */
+  readonly generation: number;
 }
 
 /** uid:gid of Prometheus in its container. */
@@ -30,7 +32,7 @@ const prometheusUser = "65534:65534";
 export class MinioMetrics extends pulumi.ComponentResource {
   constructor(name: string, args: MinioMetricsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("im:minio:MinioMetrics", name, {}, opts);
-    const { host, minio } = args;
+    const { host, minio, generation } = args;
     const clientFile = new HostFile(
       `${name}-root-client-file`,
       {
@@ -44,8 +46,12 @@ export class MinioMetrics extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    // MinIO takes at most 40 characters.
-    const secretKey = new random.RandomPassword(`${name}-key`, { length: 40, special: false }, { parent: this }).result;
+    const secretKey = new random.RandomPassword(
+      `${name}-key`,
+      // MinIO takes at most 40 characters. The first generation without keepers, as with MySQL's accounts.
+      { length: 40, special: false, ...(generation === 1 ? {} : { keepers: { generation: String(generation) } }) },
+      { parent: this },
+    ).result;
     const token = pulumi.secret(secretKey.apply((key) => minioMetricsToken(minioMetricsAccount.user, key)));
     const account = new HostScript(
       `${name}-account`,

@@ -38,6 +38,8 @@ describe("a raised counter", () => {
   it("makes the passwords of the monitoring accounts anew", () => {
     const passwords = all.filter(({ name }) => /^a-mysql-monitoring-(exporter|health)-password$/.test(name));
     expect(passwords.map(({ inputs }) => inputs["keepers"])).toEqual([{ generation: "7" }, { generation: "7" }]);
+    const minio = all.find(({ name }) => name === "a-minio-metrics-key");
+    expect(minio?.inputs["keepers"]).toEqual({ generation: "7" });
   });
 
   it("has an end for every one of them, which no destroy undoes", () => {
