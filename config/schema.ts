@@ -245,6 +245,10 @@ const backup = z.strictObject({
   /** Spreads the load of several servers on one off-site repository. */
   randomDelayMinutes: z.number().int().min(0).max(240).default(0),
   keep: retention.prefault({}),
+  /** How often MySQL's binary logs are copied: at most so much is lost with the server, and so fresh is a restore to a moment. */
+  binaryLogMinutes: z.number().int().min(1).max(60).default(5),
+  /** Over how many days MySQL can be restored to any moment. Default: keep.daily. */
+  pointInTimeDays: z.number().int().min(1).max(366).optional(),
   /** Share of the processors for the programs and, once more, for the throw-away containers. */
   cpus: z.number().min(0.1).max(16).default(0.5),
   memoryMiB: z.number().int().min(512).default(1024),

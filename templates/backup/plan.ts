@@ -13,6 +13,8 @@ export interface BackupPlan {
   readonly repositories: readonly string[];
   readonly keyFile: string;
   readonly keep: RetentionPolicy;
+  /** Binary logs stay so long. */
+  readonly pointInTimeDays: number;
   /** Bounds of the throw-away containers. */
   readonly cpus: number;
   readonly memoryMiB: number;

@@ -33,8 +33,8 @@ export async function clearServer(server: LabAlias): Promise<void> {
   await onServer(
     server,
     `if command -v docker >/dev/null; then docker ps -aq --filter label=im-suite.stage | xargs -r docker rm -f; docker network rm im-suite 2>/dev/null || true; fi
-systemctl disable --now im-health-check.timer im-container-metrics.timer im-backup.timer im-restore-test.timer 2>/dev/null || true
-rm -rf /etc/im-suite /var/lib/im-suite /etc/systemd/system/im-{health-check,container-metrics,backup,restore-test}.* /etc/logrotate.d/im-suite{,-backup}; systemctl daemon-reload`,
+for timer in /etc/systemd/system/im-*.timer; do if [ -e "$timer" ]; then systemctl disable --now "$(basename "$timer")"; fi; done
+rm -rf /etc/im-suite /var/lib/im-suite /etc/systemd/system/im-*.{service,timer} /etc/logrotate.d/im-suite*; systemctl daemon-reload`,
     { timeoutSeconds: 120 },
   );
 }

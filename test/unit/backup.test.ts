@@ -115,6 +115,13 @@ test("the timer names its time zone and catches up on a missed run", () => {
 test("the restore program of a suite with MySQL alone is sound bash", () => {
   const mysql = { container: "im-mysql", optionFile: "/etc/im-suite/credentials/mysql-root.cnf" };
   const bounds = { cpus: 0.5, memoryMiB: 1024, keep: { daily: 7, weekly: 4, monthly: 6 } };
-  const plan = { server: "a", mysql, configurationPaths: ["/with 'quote"], repositories: ["local"], keyFile: "/key" };
+  const plan = {
+    server: "a",
+    mysql,
+    configurationPaths: ["/with 'quote"],
+    repositories: ["local"],
+    pointInTimeDays: 7,
+    keyFile: "/key",
+  };
   shellcheck(new Map([["im-restore", renderRestoreProgram({ ...plan, ...bounds })]]));
 });

@@ -17,6 +17,7 @@ test("every script that reaches server a is sound bash", () => {
   expect(sent.scripts.size).toBeGreaterThan(30);
   shellcheck(sent.scripts);
 }, 60_000);
+}, 30_000);
 
 test("every program that is put on server a is sound bash", () => {
   const programs = [...sent.files].filter(([, content]) => content.startsWith("#!/bin/bash"));
@@ -25,8 +26,10 @@ test("every program that is put on server a is sound bash", () => {
     "health-check",
     "im-backup",
     "im-growth",
+    "im-binary-log-backup",
     "im-restore",
     "im-restore-test",
   ]);
   shellcheck(new Map(programs));
 }, 60_000);
+}, 30_000);
