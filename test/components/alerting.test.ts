@@ -76,7 +76,7 @@ describe("alerts of an adopted suite", () => {
     for (const job of jobs) expect(job.static_configs[0].labels).toEqual({ server: "a" });
     expect(config.alerting.alertmanagers[0].static_configs[0].targets).toEqual(["127.0.0.1:9093"]);
     const rules = String(command("a-alerting-rules").inputs["stdin"]);
-    expect(rules).not.toContain("RedisDown");
+    expect(rules).not.toContain("alert: RedisDown");
     expect(rules).not.toContain("BackendErrorRateHigh");
     expect(rules).toContain("TLSCertificateExpiring");
     // Every job that a rule asks for exists, or the rule could never fire.
