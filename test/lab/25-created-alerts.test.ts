@@ -94,16 +94,19 @@ describe("alerts of a created suite", () => {
     } finally {
       await onServer("b", `docker start ${exporters}`);
     }
-    await message(hooks, "/ops", '"status":"resolved"', 120, before);
+    await message(hooks, "/ops", '"status":"resolved","labels":{"alertname":"HostDown"', 180, before);
     const sent = hooks.messages.slice(before).filter((one) => one.path === "/ops");
     const alerts = sent.flatMap((one) => JSON.parse(one.text).alerts as { labels: { alertname: string } }[]);
-    expect(new Set(alerts.map((one) => one.labels.alertname))).toEqual(new Set(["HostDown"]));
+    // A busy machine may have other news of its own.
+    const told = new Set(alerts.map((one) => one.labels.alertname));
+    expect(told).toContain("HostDown");
+    for (const held of ["MySQLDown", "RedisDown", "TargetMissing"]) expect(told).not.toContain(held);
   });
 });
 
 describe("when to move on", () => {
   const moveOn = async () => {
-    const result = await run("node", ["commands/move-on.ts", "-s", createStack, "--lab", "--json"], {
+    const result = await run(process.execPath, ["commands/move-on.ts", "-s", createStack, "--lab", "--json"], {
       cwd: repositoryRoot,
     });
     expect(result.exitCode, result.stderr).toBe(0);
