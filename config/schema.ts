@@ -167,6 +167,12 @@ const alerts = z.strictObject({
 
 const webAddress = z.url({ protocol: /^https?$/, error: "expected http://… or https://…" });
 
+/** Alertmanager cannot sign what it sends, and an address with a signature in it is good for an hour. */
+const robotAddress = webAddress.refine(
+  (url) => !/[?&]sign=/.test(url),
+  "expected the robot's address without a signature: guard the robot by the keyword 告警 instead (docs/decisions/0004-alert-receivers.md)",
+);
+
 /** Secrets of the receivers: who knows a robot's address can write to its group. Written with `pulumi config set --secret --path`. */
 const alertCredentials = z.strictObject({
   mailPassword: z.string().min(1).refine(withoutLineBreak, "a password cannot contain a line break or NUL").optional(),
@@ -178,10 +184,10 @@ const alertCredentials = z.strictObject({
       "expected names of a-z, 0-9 and -",
     )
     .default({}),
-  /** Addresses of group robots (群机器人). */
-  wecomRobotUrl: webAddress.optional(),
-  dingtalkRobotUrl: webAddress.optional(),
-  feishuRobotUrl: webAddress.optional(),
+  /** Addresses of group robots (群机器人), guarded by the keyword 告警 or by the server's address, not by a signature (加签). */
+  wecomRobotUrl: robotAddress.optional(),
+  dingtalkRobotUrl: robotAddress.optional(),
+  feishuRobotUrl: robotAddress.optional(),
   /** Hears from us every five minutes and raises the alarm when it does not: the dead man's switch. */
   deadMansSwitchUrl: webAddress.optional(),
 });

@@ -167,7 +167,7 @@ function nextSteps(configuration: Configuration, server: ServerConfiguration, mo
         ]),
     ...(hasPrometheus(configuration) && !reachesPeople(configuration)
       ? [
-          "Alerts reach nobody yet: set im:alerts.mail or a robot, for example pulumi config set --secret --path im:alertCredentials.wecomRobotUrl",
+          "Alerts reach nobody yet: set im:alerts.mail or a robot, for example pulumi config set --secret --path im:alertCredentials.wecomRobotUrl. Guard a robot of DingTalk or Feishu by the keyword 告警, not by a signature (加签).",
         ]
       : []),
     ...(configuration.backup.enabled

@@ -6,7 +6,6 @@ import { type SentToServer, stage1Program } from "./stage1-program.ts";
 let sent: SentToServer;
 beforeAll(async () => {
   sent = await stage1Program("create");
-}, 30_000);
 
 test("the files of server a are the golden ones", () => {
   expect(sent.files.size).toBeGreaterThan(10);
@@ -20,7 +19,6 @@ test("every script that reaches server a is sound bash", () => {
   expect(sent.scripts.size).toBeGreaterThan(30);
   shellcheck(sent.scripts);
 }, 60_000);
-}, 30_000);
 
 test("every program that is put on server a is sound bash", () => {
   const programs = [...sent.files].filter(([, content]) => content.startsWith("#!/bin/bash"));
@@ -28,11 +26,10 @@ test("every program that is put on server a is sound bash", () => {
     "container-metrics",
     "health-check",
     "im-backup",
-    "im-growth",
     "im-binary-log-backup",
+    "im-growth",
     "im-restore",
     "im-restore-test",
   ]);
   shellcheck(new Map(programs));
 }, 60_000);
-}, 30_000);
