@@ -1,7 +1,5 @@
-import type { ServerConfiguration } from "../../config/schema.ts";
-import type { Asker } from "./ask.ts";
-import { problemAt } from "./judgement.ts";
-import { tryMailServer } from "./server-checks.ts";
+import type { Asker, Judgement } from "./ask.ts";
+import { judgedBy, problemAt } from "./judgement.ts";
 
 type Plain = Record<string, unknown>;
 
@@ -29,14 +27,14 @@ export interface AlertAnswers {
 
 export interface AlertQuestions {
   readonly ask: Asker;
-  /** It sends the mail, so it must reach the mail server. */
-  readonly server: ServerConfiguration;
+  /** Whether the server, which sends the mails, reaches a mail server. */
+  readonly tryMail: (smarthost: string) => Promise<Judgement>;
   readonly alerts: Plain;
   readonly credentials: Plain;
 }
 
 /** Asks who shall hear of trouble. Enter at the first question leaves everything as it is configured. */
-export async function askAlerts({ ask, server, alerts, credentials }: AlertQuestions): Promise<AlertAnswers> {
+export async function askAlerts({ ask, tryMail, alerts, credentials }: AlertQuestions): Promise<AlertAnswers> {
   const chosen = await ask.text({
     key: "alerts.receivers",
     message: `Who hears of trouble? One or more of ${receivers.join(", ")}; "none" for nobody yet:`,
@@ -53,7 +51,7 @@ export async function askAlerts({ ask, server, alerts, credentials }: AlertQuest
   const answers: Record<string, string | Record<string, string>> = {};
   let mail: Plain | undefined;
   if (wanted.includes("mail")) {
-    const asked = await askMail(ask, server, (alerts["mail"] ?? {}) as Plain, credentials);
+    const asked = await askMail(ask, tryMail, (alerts["mail"] ?? {}) as Plain, credentials);
     mail = asked.mail;
     if (asked.password !== "") answers["mailPassword"] = asked.password;
   }
@@ -110,7 +108,7 @@ async function askAddress(
   });
 }
 
-async function askMail(ask: Asker, server: ServerConfiguration, known: Plain, credentials: Plain) {
+async function askMail(ask: Asker, tryMail: AlertQuestions["tryMail"], known: Plain, credentials: Plain) {
   const right = { smarthost: "smtp.example.com:587", from: "a@example.com", to: ["a@example.com"] };
   const check = (key: string, value: unknown, field = key) =>
     problemAt(`alerts.mail.${key}`, (raw) => Object.assign(raw, { alerts: { mail: { ...right, [field]: value } } }));
@@ -120,7 +118,7 @@ async function askMail(ask: Asker, server: ServerConfiguration, known: Plain, cr
     default: textOf(known["smarthost"]),
     check: async (answer) => {
       const problem = check("smarthost", answer);
-      return problem === true ? await tryMailServer(server, answer) : problem;
+      return problem === true ? await judgedBy(() => tryMail(answer)) : problem;
     },
   });
   const from = await ask.text({

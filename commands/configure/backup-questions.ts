@@ -1,8 +1,8 @@
-import type { OffSiteRepository, ServerConfiguration } from "../../config/schema.ts";
+import type { OffSiteRepository } from "../../config/schema.ts";
 import { readPrivateKey } from "../../lib/ssh.ts";
-import type { Asker } from "./ask.ts";
+import type { Asker, Judgement } from "./ask.ts";
 import { judgedBy, problemAt } from "./judgement.ts";
-import { fingerprint, scanHostKeysFrom, trySftp, tryStore } from "./server-checks.ts";
+import { fingerprint, type SftpLogin, type StoreLogin } from "./server-checks.ts";
 
 type Plain = Record<string, unknown>;
 
@@ -16,8 +16,12 @@ export interface BackupAnswers {
 export interface BackupQuestions {
   readonly ask: Asker;
   readonly tell: (text: string) => void;
-  /** It makes the backups, so it must reach the other place. */
-  readonly server: ServerConfiguration;
+  /** What is tried from the server, which makes the backups and must reach the other place. */
+  readonly tries: {
+    readonly hostKeys: (host: string, port: number) => Promise<readonly string[]>;
+    readonly sftp: (login: SftpLogin) => Promise<Judgement>;
+    readonly store: (store: StoreLogin) => Promise<Judgement>;
+  };
   readonly backup: Plain;
   readonly credentials: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
@@ -108,7 +112,7 @@ function checkRepository(key: string, value: unknown, type: "sftp" | "s3") {
 }
 
 async function askSftp(
-  { ask, tell, server }: BackupQuestions,
+  { ask, tell, tries }: BackupQuestions,
   name: string,
   known: Extract<OffSiteRepository, { type: "sftp" }> | undefined,
   secrets: Readonly<Record<string, string>>,
@@ -121,7 +125,7 @@ async function askSftp(
       check: (answer) => checkRepository(key, answer, "sftp"),
     });
   const host = await text("host", "Its address or name:", undefined);
-  let hostKeys: string[] = [];
+  let hostKeys: readonly string[] = [];
   const port = Number(
     await ask.text({
       key: "backup.offSite.port",
@@ -131,10 +135,10 @@ async function askSftp(
         const problem = checkRepository("port", Number(answer), "sftp");
         if (problem !== true) return problem;
         return await judgedBy(async () => {
-          hostKeys = await scanHostKeysFrom(server, host, Number(answer));
+          hostKeys = await tries.hostKeys(host, Number(answer));
           return hostKeys.length > 0
             ? true
-            : `nothing answers ${server.address} as an ssh server at ${host}, port ${answer}`;
+            : `the server finds no ssh server at ${host}, port ${answer}: check name, port and firewalls`;
         });
       },
     }),
@@ -158,7 +162,7 @@ async function askSftp(
         const key = answer === "" ? (secrets["privateKey"] ?? "") : readPrivateKey(answer, "the private key");
         if (key === "") return "expected the file of a private ssh key, for example ~/.ssh/im-backup";
         privateKey = key;
-        return await trySftp(server, { host, port, user, path, hostKey, privateKey: key });
+        return await tries.sftp({ host, port, user, path, hostKey, privateKey: key });
       }),
   });
   const repository = { name, type: "sftp" as const, host, ...(port === 22 ? {} : { port }), user, path, hostKey };
@@ -189,7 +193,7 @@ async function askRepositoryKey(
 }
 
 async function askStore(
-  { ask, server }: BackupQuestions,
+  { ask, tries }: BackupQuestions,
   name: string,
   known: Extract<OffSiteRepository, { type: "s3" }> | undefined,
   secrets: Readonly<Record<string, string>>,
@@ -217,7 +221,7 @@ async function askStore(
     check: async (answer) =>
       answer === ""
         ? "expected a secret key"
-        : await judgedBy(() => tryStore(server, { endpoint, bucket, accessKey, secretKey: answer })),
+        : await judgedBy(() => tries.store({ endpoint, bucket, accessKey, secretKey: answer })),
   });
   const repository = { name, type: "s3" as const, endpoint, bucket, ...(prefix === "im-suite" ? {} : { prefix }) };
   return { repository, secrets: { accessKey, secretKey } };

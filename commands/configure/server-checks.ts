@@ -150,11 +150,15 @@ export function judgeSftp(answer: string, login: Pick<SftpLogin, "host" | "user"
   return `${login.host} could not be tried: ${answer.trim().split("\n").at(-1) || "no answer"}`;
 }
 
+export interface StoreLogin {
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
 /** Asks an S3-compatible store for the bucket, from the server, with a request that was signed here. */
-export async function tryStore(
-  server: SshServer,
-  store: { readonly endpoint: string; readonly bucket: string; readonly accessKey: string; readonly secretKey: string },
-): Promise<Judgement> {
+export async function tryStore(server: SshServer, store: StoreLogin): Promise<Judgement> {
   const url = new URL(store.endpoint);
   const path = `/${store.bucket}`;
   const headers = signedHeaders({
@@ -176,7 +180,7 @@ export async function tryStore(
 }
 
 /** What a store's answer says about keys and bucket. */
-export function judgeStore(answer: string, store: { readonly endpoint: string; readonly bucket: string }): Judgement {
+export function judgeStore(answer: string, store: Pick<StoreLogin, "endpoint" | "bucket">): Judgement {
   const code = /<Code>(\w+)<\/Code>/.exec(answer)?.[1] ?? "";
   if (code === "InvalidAccessKeyId") return `${store.endpoint} knows no such access key`;
   if (code === "SignatureDoesNotMatch") return `${store.endpoint} does not accept this secret key`;

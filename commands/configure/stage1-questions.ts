@@ -11,7 +11,16 @@ import type { Asker, Judgement } from "./ask.ts";
 import { askBackups, type BackupQuestions } from "./backup-questions.ts";
 import type { Stage1Answers } from "./configuration-file.ts";
 import { judgedBy, problemAt } from "./judgement.ts";
-import { fingerprint, scanHostKeys, tryMinio, tryRedis } from "./server-checks.ts";
+import {
+  fingerprint,
+  scanHostKeys,
+  scanHostKeysFrom,
+  tryMailServer,
+  tryMinio,
+  tryRedis,
+  trySftp,
+  tryStore,
+} from "./server-checks.ts";
 import { type KnownSuite, proposePort, proposeSuite, reachable, type SuiteProposal } from "./suite-proposal.ts";
 
 type Plain = Record<string, unknown>;
@@ -60,11 +69,20 @@ export async function askStage1(conversation: Conversation): Promise<{ answers: 
 async function askProtection({ ask, tell, existing }: Conversation, server: ServerConfiguration) {
   const known = (key: string) => (existing[key] ?? {}) as Plain;
   return {
-    alerts: await askAlerts({ ask, server, alerts: known("alerts"), credentials: known("alertCredentials") }),
+    alerts: await askAlerts({
+      ask,
+      tryMail: async (smarthost) => await tryMailServer(server, smarthost),
+      alerts: known("alerts"),
+      credentials: known("alertCredentials"),
+    }),
     backup: await askBackups({
       ask,
       tell,
-      server,
+      tries: {
+        hostKeys: async (host, port) => await scanHostKeysFrom(server, host, port),
+        sftp: async (login) => await trySftp(server, login),
+        store: async (store) => await tryStore(server, store),
+      },
       backup: known("backup"),
       credentials: known("backupCredentials") as BackupQuestions["credentials"],
     }),
