@@ -33,7 +33,7 @@ export function chosenKinds(only: string | undefined, configuration: Configurati
   const ours = rotatable(configuration);
   if (only === undefined) return ours;
   const names = only.split(",").map((name) => name.trim());
-  return names.map((name) => {
+  return [...new Set(names)].map((name) => {
     const kind = rotationKinds.find((one) => typedKinds[one] === name);
     if (kind === undefined) {
       throw new OperatorError(

@@ -11,6 +11,7 @@ import { cacheDirectory, repositoryRoot } from "../../lib/paths.ts";
 import { putComposeSuite, removeComposeSuite } from "../support/compose-suite.ts";
 import { type CreateStack, clearServer, forgetCreateState } from "../support/create-stack.ts";
 import { eventually, printed, pulumiOk } from "../support/lab.ts";
+import { rotate } from "../support/rotation.ts";
 
 const onC: CreateStack = { stack: "rotate-adopted-on-c", server: "c" };
 const logFile = cacheDirectory("lab", "traffic", "test-rotate-adopted.jsonl");
@@ -157,6 +158,29 @@ describe("the runbook for an adopted suite's own passwords, typed as it stands",
     await eventually(30, async () => {
       expect(await printed("c", "curl -fsS http://127.0.0.1:9121/metrics | grep '^redis_up '")).toBe("redis_up 1");
     });
+    await pulumiOk(["preview", "--refresh", "--expect-no-changes", "-s", onC.stack]);
+  });
+
+  it("rotates what is ours by one command, and touches none of the suite's containers", async () => {
+    const fingerprint = async () =>
+      printed(
+        "c",
+        "docker inspect -f '{{.Name}} {{.Id}} {{.State.StartedAt}}' $(docker ps --format '{{.Names}}' | grep -- -prod | sort)",
+      );
+    const before = await fingerprint();
+    await onServer("c", "systemctl start im-backup.service", { timeoutSeconds: 300 });
+    const run = await rotate(onC.stack);
+    expect(run.exitCode, run.output).toBe(0);
+    expect(run.output).toMatch(/backup-key .*accepted .*refused/);
+    expect(run.output).toMatch(/monitoring .*accepted .*refused/);
+    expect(await fingerprint()).toBe(before);
+    await onServer("c", "systemctl start im-health-check.service", { timeoutSeconds: 120 });
+    await eventually(30, async () => {
+      expect(await printed("c", "curl -fsS http://127.0.0.1:9104/metrics | grep '^mysql_up '")).toBe("mysql_up 1");
+    });
+    const restic =
+      "restic --no-cache --repo /var/lib/im-suite/backup/repository --password-file /var/lib/im-suite/secrets/backup-key";
+    expect(await printed("c", `${restic} key list --json | jq length`)).toBe("1");
     await pulumiOk(["preview", "--refresh", "--expect-no-changes", "-s", onC.stack]);
   });
 
