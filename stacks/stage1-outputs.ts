@@ -158,7 +158,7 @@ function nextSteps(configuration: Configuration, server: ServerConfiguration, mo
     `Look at the health check: ssh root@${server.address} tail -n 20 ${healthCheckLog}`,
     ...(suite.mode === "adopt"
       ? [
-          "Passwords that were published in the roadmap (Replication_Pass_2024!, ZhRedis2024SecurePass!@#) are known to everybody: change them if your suite uses them.",
+          "Passwords that were published in the roadmap (Replication_Pass_2024!, ZhRedis2024SecurePass!@#) are known to everybody: change them if your suite uses them (docs/runbooks/rotate.md).",
           `The adopted suite publishes its databases as its own compose file says: check ${suite.directory}/docker-compose.yml and your firewall for ports ${suite.ports.mysql}, ${suite.ports.redis} and ${suite.ports.minio}.`,
         ]
       : [
