@@ -141,8 +141,15 @@ put_back_redis() {
     [ "$SECONDS" -lt "$deadline" ] || stop "the throw-away Redis did not load the backup within 300 s; nothing was changed"
     sleep 0.5
   done
+  # A Redis that is set up as a replica of others gives its password to every master, and one without a password refuses it.
+  answer=$(redis_live 'CONFIG GET masterauth' | tail -n 1)
+  if [ -n "$answer" ]; then
+    { printf 'CONFIG SET requirepass "'; printf '%s' "$answer" | od -An -v -tx1 | tr -d ' \\n' | sed 's/../\\\\x&/g'; printf '"\\n'; } | docker exec -i "$copy" redis-cli -p "$port" >/dev/null
+  fi
   answer=$(redis_live "REPLICAOF 127.0.0.1 $port" | tail -n 1)
-  if [ "$answer" != OK ]; then docker rm --force "$copy" >/dev/null; stop "Redis refuses: $answer; nothing was changed"; fi
+  # "OK Already connected" says one that a killed restore left behind.
+  case "$answer" in OK*) ;; *) stop "Redis refuses: $answer; nothing was changed" ;; esac
+  redis_follows=yes
   deadline=$((SECONDS + 600))
   until redis_live 'INFO replication' | grep -q '^master_link_status:up'; do
     if [ "$SECONDS" -ge "$deadline" ]; then
@@ -189,8 +196,15 @@ case "$action" in
     if [ "\${parts[0]}" = configuration ]; then stop "configuration is not put back in place: restore it --to a folder and compare"; fi
     work="$directory/restore-$$"
     # shellcheck disable=SC2317,SC2329 # Called by the trap.
-    clean() { stop_mysql_copy; rm -rf -- "$work"; }
+    clean() {
+      stop_mysql_copy
+      # A Redis that goes on following a copy that is gone would take no writes.
+      if [ "\${redis_follows:-no}" = yes ]; then redis_live 'REPLICAOF NO ONE' >/dev/null || :; fi
+      docker rm --force --volumes im-backup-copy-redis >/dev/null 2>&1 || :
+      rm -rf -- "$work"
+    }
     trap clean EXIT
+    trap 'exit 143' TERM INT HUP
     fetch "$work" "\${parts[0]}"
     case "\${parts[0]}" in
       mysql) put_back_mysql ;;

@@ -87,7 +87,10 @@ describe("how restic reaches a repository", () => {
       "RESTIC_REPOSITORY=/var/lib/im-suite/backup/repository\n",
     );
     expect(
-      renderRepositoryEnvironment({ ...s3, prefix: "im-suite" }, { accessKey: "key", secretKey: `'"$\`#= ` }),
+      renderRepositoryEnvironment(
+        { ...s3, prefix: "im-suite", appendOnly: false },
+        { accessKey: "key", secretKey: `'"$\`#= ` },
+      ),
     ).toBe(
       `RESTIC_REPOSITORY=s3:https://s3.example.com/im-backup/im-suite\nAWS_ACCESS_KEY_ID=key\nAWS_SECRET_ACCESS_KEY='"$\`#= \n`,
     );
@@ -116,6 +119,9 @@ test("the timer names its time zone and catches up on a missed run", () => {
 test("the restore program of a suite with MySQL alone is sound bash", () => {
   const mysql = { container: "im-mysql", optionFile: "/etc/im-suite/credentials/mysql-root.cnf" };
   const bounds = { cpus: 0.5, memoryMiB: 1024, keep: { daily: 7, weekly: 4, monthly: 6 } };
-  const plan = { server: "a", mysql, configurationPaths: ["/with 'quote"], repositories: ["local"], keyFile: "/key" };
+  const plan = {
+    ...{ server: "a", mysql, configurationPaths: ["/with 'quote"], repositories: ["local"], appendOnly: [] },
+    keyFile: "/key",
+  };
   shellcheck(new Map([["im-restore", renderRestoreProgram({ ...plan, ...bounds })]]));
 });
