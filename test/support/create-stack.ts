@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { labConfigurationFile } from "../../engine/lab-pulumi.ts";
+import type { LabAlias } from "../../lab/addresses.ts";
 import { readImages } from "../../lab/images.ts";
 import { onServer } from "../../lab/servers.ts";
 import { unavailableImages, writeLabConfiguration } from "../../lab/stack-configuration.ts";
@@ -20,10 +21,10 @@ export async function configureCreateStack(suite: Readonly<Record<string, unknow
   });
 }
 
-/** Removes the stack and all that it left on B: what an operator would do by hand to give a suite up. */
-export async function clearServerB(): Promise<void> {
+/** Removes all that a created suite left on a server: what an operator would do by hand to give it up. */
+export async function clearServer(alias: LabAlias): Promise<void> {
   await onServer(
-    "b",
+    alias,
     `if command -v docker >/dev/null; then docker ps -aq --filter label=im-suite.stage | xargs -r docker rm -f; docker network rm im-suite 2>/dev/null || true; fi
 systemctl disable --now im-health-check.timer im-backup.timer im-restore-test.timer 2>/dev/null || true
 rm -rf /etc/im-suite /var/lib/im-suite /etc/systemd/system/im-{health-check,backup,restore-test}.* /etc/logrotate.d/im-suite{,-backup}; systemctl daemon-reload`,
@@ -31,10 +32,19 @@ rm -rf /etc/im-suite /var/lib/im-suite /etc/systemd/system/im-{health-check,back
   );
 }
 
-/** Loses the stack's state and configuration, as a dead laptop does. */
-export function forgetCreateState(): void {
+/** Gives the suite on B up. */
+export async function clearServerB(): Promise<void> {
+  await clearServer("b");
+}
+
+/** Loses a stack's state and configuration, as a dead laptop does. */
+export function forgetState(stack: string): void {
   const state = cacheDirectory("lab", "state", ".pulumi", "stacks", "im-suite-ha");
-  rmSync(`${state}/${createStack}.json`, { force: true });
-  rmSync(`${state}/${createStack}.json.bak`, { force: true });
-  rmSync(labConfigurationFile(createStack), { force: true });
+  rmSync(`${state}/${stack}.json`, { force: true });
+  rmSync(`${state}/${stack}.json.bak`, { force: true });
+  rmSync(labConfigurationFile(stack), { force: true });
+}
+
+export function forgetCreateState(): void {
+  forgetState(createStack);
 }
