@@ -237,6 +237,8 @@ const offSiteRepository = z.discriminatedUnion(
         .string()
         .regex(/^[a-zA-Z0-9._/-]+$/, "expected a path in the bucket")
         .default("im-suite"),
+      /** The account there may add but not delete: the server removes nothing of what is too old. */
+      appendOnly: z.boolean().default(false),
     }),
   ],
   { error: "expected type: directory, sftp or s3" },

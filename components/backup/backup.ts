@@ -99,6 +99,7 @@ export class Backup extends pulumi.ComponentResource {
       },
       configurationPaths: args.configurationPaths,
       repositories: repositories.map((repository) => repository.name),
+      appendOnly: repositories.flatMap((one) => (one.type === "s3" && one.appendOnly ? [one.name] : [])),
       keyFile: `${createOnceDirectory}/${backupKeyFile}`,
       keep: backup.keep,
       pointInTimeDays: backup.pointInTimeDays ?? backup.keep.daily,

@@ -13,6 +13,7 @@ export function renderBackupProgram(plan: BackupPlan): string {
 minio_client=${quote(plan.minio?.clientFile ?? "")}
 configuration_paths=(${commandLine(plan.configurationPaths)})
 all_repositories=(${commandLine(plan.repositories)})
+append_only=(${commandLine(plan.appendOnly)})
 keep=(--keep-daily ${daily} --keep-weekly ${weekly} --keep-monthly ${monthly})
 
 one_at_a_time 3600 im-backup
@@ -135,6 +136,7 @@ save_to() {
 
 # What is too old goes only where the new snapshot is.
 remove_old() {
+  if [[ " \${append_only[*]} " == *" $1 "* ]]; then return; fi
   restic_on "$1" forget --host "$backup_host" --tag im-suite,complete --group-by host "\${keep[@]}" >/dev/null &&
     restic_on "$1" forget --host "$backup_host" --tag im-suite,partial --group-by host --keep-last 3 --prune >/dev/null
 }

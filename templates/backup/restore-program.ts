@@ -164,10 +164,16 @@ put_back_redis() {
     [ "$SECONDS" -lt "$deadline" ] || stop "the throw-away Redis did not load the backup within 300 s; nothing was changed"
     sleep 0.5
   done
+  # A Redis that is set up as a replica of others gives its password to every master, and one without a password refuses it.
+  answer=$(redis_live 'CONFIG GET masterauth' | tail -n 1)
+  if [ -n "$answer" ]; then
+    { printf 'CONFIG SET requirepass "'; printf '%s' "$answer" | od -An -v -tx1 | tr -d ' \\n' | sed 's/../\\\\x&/g'; printf '"\\n'; } | docker exec -i "$copy" redis-cli -p "$port" >/dev/null
+  fi
   doing="Redis was replaced, or kept what it had; it writes again. The same command again begins anew"
   redis_follows=yes
   answer=$(redis_live "REPLICAOF 127.0.0.1 $port" | tail -n 1)
-  if [ "$answer" != OK ]; then docker rm --force "$copy" >/dev/null; stop "Redis refuses: $answer; nothing was changed"; fi
+  # "OK Already connected" says one that a killed restore left behind.
+  case "$answer" in OK*) ;; *) stop "Redis refuses: $answer; nothing was changed" ;; esac
   deadline=$((SECONDS + 600))
   until redis_live 'INFO replication' | grep -q '^master_link_status:up'; do
     if [ "$SECONDS" -ge "$deadline" ]; then
@@ -252,7 +258,7 @@ fi
 one_at_a_time 60 im-restore
 trap clean EXIT
 trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'exit 143' TERM HUP
 mkdir -p -m 0700 -- "$work"
 # What an interrupted restore left behind.
 find "$directory" -maxdepth 1 -name 'restore-[0-9]*' ! -path "$work" -exec rm -rf -- {} +

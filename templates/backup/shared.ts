@@ -1,9 +1,9 @@
 import {
   backupDirectory,
   backupLog,
-  pulumiStateDirectory,
   binaryLogDirectory,
   programDirectory,
+  pulumiStateDirectory,
   repositoriesDirectory,
   stageLabel,
   textfileDirectory,

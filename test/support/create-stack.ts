@@ -40,7 +40,7 @@ rm -rf /etc/im-suite /var/lib/im-suite /etc/systemd/system/im-*.{service,timer} 
 }
 
 /** Loses the stack's state and configuration, as a dead laptop does. */
-export function forgetCreateState({ stack }: CreateStack): void {
+export function forgetCreateState({ stack }: Pick<CreateStack, "stack">): void {
   const state = cacheDirectory("lab", "state", ".pulumi", "stacks", "im-suite-ha");
   rmSync(`${state}/${stack}.json`, { force: true });
   rmSync(`${state}/${stack}.json.bak`, { force: true });

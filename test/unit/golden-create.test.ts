@@ -6,6 +6,7 @@ import { type SentToServer, stage1Program } from "./stage1-program.ts";
 let sent: SentToServer;
 beforeAll(async () => {
   sent = await stage1Program("create");
+}, 30_000);
 
 test("the files of server a are the golden ones", () => {
   expect(sent.files.size).toBeGreaterThan(10);
