@@ -12,6 +12,9 @@ export interface CreateStack {
   readonly server: LabAlias;
 }
 
+/** The stack of the tests that create a suite on the empty server B. */
+export const onB: CreateStack = { stack: "create-on-b", server: "b" };
+
 /** Writes its configuration: a created suite with these differences, and further keys without the im: prefix. */
 export async function configureCreateStack(
   target: CreateStack,
