@@ -9,7 +9,7 @@ export default defineConfig({
     projects: [
       project("unit"),
       // Pulumi's mocks are global to a process: each file gets one of its own.
-      project("components", { pool: "forks", testTimeout: 30_000 }),
+      project("components", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 }),
       project("validators", { testTimeout: 120_000 }),
       // One lab, used by one test at a time; the files run in the order of their names.
       project("lab", {

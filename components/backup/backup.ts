@@ -1,5 +1,4 @@
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
 import {
   backupKeyFile,
   backupLog,
@@ -25,10 +24,13 @@ import { renderRestoreTestProgram } from "../../templates/backup/restore-test-pr
 import { renderBackupService, renderBackupTimer, renderRepeatingTimer } from "../../templates/backup/units.ts";
 import { renderRedisAuth } from "../../templates/container-clients.ts";
 import { renderLogrotate } from "../../templates/logrotate.ts";
+import { renderAcceptBackupKey, renderEndBackupKeyRotation } from "../../templates/rotation/backup-key.ts";
 import type { SuiteEndpoints } from "../app/suite-endpoints.ts";
 import { CreateOnceSecret } from "../host/create-once-secret.ts";
 import type { Host } from "../host/host.ts";
 import { HostFile } from "../host/host-file.ts";
+import { HostScript } from "../host/host-script.ts";
+import { acceptedSecret, type RotationEnd } from "../host/rotation-end.ts";
 import { SystemdTimer } from "../host/systemd-timer.ts";
 
 export interface BackupArgs {
@@ -43,6 +45,8 @@ export interface BackupArgs {
   readonly minioSecretKey: pulumi.Input<string>;
   readonly backup: BackupConfiguration;
   readonly credentials: BackupCredentials;
+  /** im:rotation.backupKey. Raised, every repository gets a new key. */
+  readonly generation: number;
 }
 
 /**
@@ -52,21 +56,16 @@ export interface BackupArgs {
 export class Backup extends pulumi.ComponentResource {
   /** Opens every repository. */
   readonly key: pulumi.Output<string>;
+  readonly rotationEnd: RotationEnd;
 
   constructor(name: string, args: BackupArgs, opts?: pulumi.ComponentResourceOptions) {
     super("im:backup:Backup", name, {}, opts);
     const { host, suite, backup } = args;
-    const candidate = new random.RandomPassword(
-      `${name}-key-candidate`,
-      { length: 48, special: false },
-      { parent: this },
-    );
     const key = new CreateOnceSecret(
       `${name}-key`,
-      { host, fileName: backupKeyFile, candidate: candidate.result },
+      { host, fileName: backupKeyFile, length: 48, generation: args.generation },
       { parent: this },
     );
-    this.key = key.value;
 
     const repositories = [localRepository, ...backup.offSite];
     const files: pulumi.Resource[] = [key, args.mysqlRootOptionFile];
@@ -100,11 +99,26 @@ export class Backup extends pulumi.ComponentResource {
       },
       configurationPaths: args.configurationPaths,
       repositories: repositories.map((repository) => repository.name),
+      appendOnly: repositories.flatMap((one) => (one.type === "s3" && one.appendOnly ? [one.name] : [])),
       keyFile: `${createOnceDirectory}/${backupKeyFile}`,
       keep: backup.keep,
       pointInTimeDays: backup.pointInTimeDays ?? backup.keep.daily,
       cpus: backup.cpus,
       memoryMiB: backup.memoryMiB,
+    };
+    // Bounds: a running backup is waited for; each repository may be far away.
+    const timeoutSeconds = 900;
+    const accepted = new HostScript(
+      `${name}-accepts-key`,
+      { host, create: renderAcceptBackupKey(plan), rerunWhen: [String(args.generation)], timeoutSeconds },
+      { parent: this, dependsOn: files },
+    );
+    this.key = acceptedSecret(key.value, accepted);
+    this.rotationEnd = {
+      kind: "backupKey",
+      generation: args.generation,
+      script: renderEndBackupKeyRotation(plan, args.generation),
+      timeoutSeconds,
     };
     const program = (programName: string, content: string, validate = ["bash", "-n"]) =>
       new HostFile(

@@ -1,4 +1,5 @@
 import { commandLine, quote } from "../../lib/shell.ts";
+import { saveObjects } from "./objects.ts";
 import type { BackupPlan } from "./plan.ts";
 import { mysqlCopy, renderShared, saveAccounts } from "./shared.ts";
 
@@ -12,6 +13,7 @@ export function renderBackupProgram(plan: BackupPlan): string {
 minio_client=${quote(plan.minio?.clientFile ?? "")}
 configuration_paths=(${commandLine(plan.configurationPaths)})
 all_repositories=(${commandLine(plan.repositories)})
+append_only=(${commandLine(plan.appendOnly)})
 keep=(--keep-daily ${daily} --keep-weekly ${weekly} --keep-monthly ${monthly})
 
 one_at_a_time 3600 im-backup
@@ -94,29 +96,7 @@ save_redis() {
   grep -q 'keys read' "$folder/check"
 }
 
-# The suite's own image has the client. It shares the network of MinIO's container, so no port needs to be published.
-save_minio() {
-  local folder="$staging/minio"
-  mkdir -p -m 0700 -- "$folder/objects"
-  timeout 21600 docker run --rm --interactive --name im-backup-mirror-minio --network "container:$minio_container" --user 0:0 "\${bounds[@]}" \\
-    --volume "$folder:/backup" --entrypoint sh "$(image_of "$minio_container")" -c '
-      umask 077
-      mkdir -p /dev/shm/mc && cat >/dev/shm/mc/config.json || exit 1
-      client() { mc --config-dir /dev/shm/mc --no-color "$@"; }
-      client --json ls --recursive suite >/backup/before.json
-      mirror() { client --quiet mirror --overwrite --remove suite /backup/objects >/backup/mirror.log; }
-      # Twice: an object that is deleted under its hands stops the first.
-      mirror 2>/dev/null || mirror || { tail -n 3 /backup/mirror.log >&2; exit 1; }
-      client --json ls --recursive suite >/backup/after.json' <"$minio_client" || return 1
-  if jq -e 'select(.status == "error")' "$folder/before.json" "$folder/after.json" >&2; then return 1; fi
-  # The suite goes on writing and deleting: what stood there unchanged from before to after must have come over.
-  jq --null-input --compact-output --slurpfile before "$folder/before.json" --slurpfile after "$folder/after.json" \\
-    '($before | map(select(.type == "file") | {key, value: .etag}) | from_entries) as $etags | $after[] | select(.type == "file" and $etags[.key] == .etag) | {key, etag, size}' >"$folder/objects.json" || return 1
-  rm -f -- "$folder/mirror.log" "$folder/before.json" "$folder/after.json"
-  while IFS= read -r key; do
-    if [ ! -f "$folder/objects/$key" ]; then echo "the object $key did not come over" >&2; return 1; fi
-  done < <(jq --raw-output .key "$folder/objects.json")
-}
+${saveObjects}
 
 # SHA-256 of everything in the staging folder: what comes back is compared with it.
 list_files() { (cd "$staging" && find . -type f ! -name files.sha256 -print0 | sort -z | xargs -0 -r sha256sum) >"$directory/files.sha256" && mv -f -- "$directory/files.sha256" "$staging/files.sha256"; }
@@ -124,7 +104,7 @@ list_files() { (cd "$staging" && find . -type f ! -name files.sha256 -print0 | s
 # Folders of running databases may lie beside the compose file: a copy of their files is no backup.
 list_excludes() {
   {
-    printf '%s\\n' ${quote(plan.keyFile)}
+    printf '%s\\n' ${quote(plan.keyFile)} ${quote(`${plan.keyFile}.*`)}
     docker ps --all --quiet | xargs -r docker inspect --format '{{range .Mounts}}{{.Destination}} {{.Source}}{{"\\n"}}{{end}}' |
       sed -n -E 's#^(/var/lib/mysql|/data|/prometheus|/var/lib/grafana) ##p' | sort -u
   } >"$directory/exclude"
@@ -156,6 +136,7 @@ save_to() {
 
 # What is too old goes only where the new snapshot is.
 remove_old() {
+  if [[ " \${append_only[*]} " == *" $1 "* ]]; then return; fi
   restic_on "$1" forget --host "$backup_host" --tag im-suite,complete --group-by host "\${keep[@]}" >/dev/null &&
     restic_on "$1" forget --host "$backup_host" --tag im-suite,partial --group-by host --keep-last 3 --prune >/dev/null
 }
@@ -213,7 +194,7 @@ trap finish EXIT
 trap 'exit 143' TERM INT
 
 say "Backup $run begins"
-for name in im-backup-check-redis im-backup-mirror-minio; do docker rm --force "$name" >/dev/null 2>&1 || :; done
+docker rm --force im-backup-check-redis >/dev/null 2>&1 || :
 if [ -n "$mysql_container" ]; then part mysql save_mysql; fi
 if [ -n "$redis_container" ]; then part redis save_redis; fi
 if [ -n "$minio_container" ]; then part minio save_minio; fi

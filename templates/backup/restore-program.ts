@@ -1,7 +1,8 @@
 import { quote } from "../../lib/shell.ts";
+import { minioClientRun, putObjects } from "./objects.ts";
 import type { BackupPlan } from "./plan.ts";
 import { pointInTime } from "./point-in-time.ts";
-import { mysqlCopy, renderShared, saveAccounts } from "./shared.ts";
+import { mysqlCopy, renderShared, saveAccounts, throwAwayLabel } from "./shared.ts";
 
 /** im-restore: what an operator types on the server to get data back. The runbook is docs/runbooks/restore.md. */
 export function renderRestoreProgram(plan: BackupPlan): string {
@@ -23,7 +24,7 @@ moments           from when until when MySQL can be restored to any moment
   redis           everything in Redis is replaced; nothing restarts
   minio           objects of the backup are put back; objects that are newer than the backup stay
 --while-serving   mysql: also while the application is connected
---snapshot ID     the newest complete one when not given
+--snapshot ID     the newest complete one when not given; with --until the newest one before that moment
 --until MOMENT    mysql: as it was just before that moment; the newest backup before it and the binary logs since
 --until-gtid GTID mysql: as it was just before this transaction (or the first one of a set)
 TEXT
@@ -176,10 +177,16 @@ put_back_redis() {
     [ "$SECONDS" -lt "$deadline" ] || stop "the throw-away Redis did not load the backup within 300 s; nothing was changed"
     sleep 0.5
   done
+  # A Redis that is set up as a replica of others gives its password to every master, and one without a password refuses it.
+  answer=$(redis_live 'CONFIG GET masterauth' | tail -n 1)
+  if [ -n "$answer" ]; then
+    { printf 'CONFIG SET requirepass "'; printf '%s' "$answer" | od -An -v -tx1 | tr -d ' \\n' | sed 's/../\\\\x&/g'; printf '"\\n'; } | docker exec -i "$copy" redis-cli -p "$port" >/dev/null
+  fi
   doing="Redis was replaced, or kept what it had; it writes again. The same command again begins anew"
   redis_follows=yes
   answer=$(redis_live "REPLICAOF 127.0.0.1 $port" | tail -n 1)
-  if [ "$answer" != OK ]; then docker rm --force "$copy" >/dev/null; stop "Redis refuses: $answer; nothing was changed"; fi
+  # "OK Already connected" says one that a killed restore left behind.
+  case "$answer" in OK*) ;; *) stop "Redis refuses: $answer; nothing was changed" ;; esac
   deadline=$((SECONDS + 600))
   until redis_live 'INFO replication' | grep -q '^master_link_status:up'; do
     if [ "$SECONDS" -ge "$deadline" ]; then
@@ -194,18 +201,20 @@ put_back_redis() {
   docker rm --force --volumes "$copy" >/dev/null
 }
 
+${minioClientRun}
+
+${putObjects}
+
 put_back_minio() {
-  confirm "Objects of $taken are put back into $minio_container; newer versions of the same objects are replaced."
+  local result count
+  # Somebody waits for it: no bound on the processor.
+  local bounds=(--label ${quote(`${throwAwayLabel}=1`)} --log-driver none)
+  confirm "Objects of $taken are put back into $minio_container, with their metadata; newer versions of the same objects are replaced."
   doing="a part of the objects is back. The same command again goes on"
-  docker run --rm --interactive --name im-backup-mirror-minio --network "container:$minio_container" --user 0:0 "\${bounds[@]}" \\
-    --volume "$work$staging/minio:/backup:ro" --entrypoint sh "$(image_of "$minio_container")" -c '
-      umask 077
-      mkdir -p /dev/shm/mc && cat >/dev/shm/mc/config.json || exit 1
-      for bucket in /backup/objects/*/; do
-        name=$(basename "$bucket")
-        mc --config-dir /dev/shm/mc mb --ignore-existing "suite/$name" >/dev/null || exit 1
-        mc --config-dir /dev/shm/mc --no-color --quiet mirror --overwrite "$bucket" "suite/$name" >/dev/null || exit 1
-      done' <"$minio_client" || stop "objects were put back only in part, see above; the same command again goes on"
+  result=$(put_objects "$work$staging/minio" "$work/minio-plan" "$minio_container" "$minio_client") || stop "objects were put back only in part, see above; the same command again goes on"
+  count=$(head -n 1 <<<"$result")
+  [ "$result" = "$count" ] || stop "$count objects were put back, and these are still not as in the backup: $(tail -n +2 <<<"$result" | head -n 5 | paste -s -d ' ')"
+  say "$count objects were put back; the others were as in the backup"
 }
 
 # Whatever happens: the suite's Redis follows nobody, no throw-away container stays, and the last line says where things stand.
@@ -250,7 +259,6 @@ if [ "\${#tables[@]}" -gt 0 ] && [ "\${parts[*]}" != mysql ]; then stop "--table
 if [ -n "$until$until_gtid" ]; then
   if [ -n "$until" ] && [ -n "$until_gtid" ]; then stop "--until and --until-gtid: expected one of them"; fi
   if [ "\${parts[*]}" != mysql ]; then stop "--until and --until-gtid are for --part mysql alone; Redis, objects and configuration are kept once a night"; fi
-  if [ -n "$snapshot" ]; then stop "--snapshot: with --until and --until-gtid the newest one before that moment is taken"; fi
 fi
 if [ "$in_place" = yes ]; then
   if [ "\${#parts[@]}" -ne 1 ]; then stop "--in-place needs exactly one --part: mysql, redis or minio"; fi
@@ -262,7 +270,7 @@ fi
 one_at_a_time 15 im-restore
 trap clean EXIT
 trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'exit 143' TERM HUP
 mkdir -p -m 0700 -- "$work"
 # What an interrupted restore left behind.
 find "$directory" -maxdepth 1 -name 'restore-[0-9]*' ! -path "$work" -exec rm -rf -- {} +

@@ -3,6 +3,7 @@ import {
   backupLog,
   binaryLogDirectory,
   programDirectory,
+  pulumiStateDirectory,
   repositoriesDirectory,
   stageLabel,
   textfileDirectory,
@@ -38,7 +39,7 @@ backup_host=${quote(`im-suite-${plan.server}`)}
 # The suite comes first: when there is too little of anything, the throw-away containers wait, or are killed.
 bounds=(--label ${quote(`${throwAwayLabel}=1`)} --log-driver none --cpus ${plan.cpus} --memory ${plan.memoryMiB}m --memory-swap ${plan.memoryMiB}m --cpu-shares 64 --oom-score-adj 500)
 export RESTIC_PASSWORD_FILE=${quote(plan.keyFile)} RESTIC_CACHE_DIR="$directory/cache"
-mkdir -p -m 0700 -- "$directory" "$directory/fingerprints" "$directory/reports" "$directory/positions" "$staging"
+mkdir -p -m 0700 -- "$directory" "$directory/fingerprints" "$directory/reports" "$directory/positions" "$staging" ${quote(pulumiStateDirectory)}
 
 # The journal gets what is printed; the log file the same lines.
 say() {

@@ -86,7 +86,10 @@ describe("how restic reaches a repository", () => {
       "RESTIC_REPOSITORY=/var/lib/im-suite/backup/repository\n",
     );
     expect(
-      renderRepositoryEnvironment({ ...s3, prefix: "im-suite" }, { accessKey: "key", secretKey: `'"$\`#= ` }),
+      renderRepositoryEnvironment(
+        { ...s3, prefix: "im-suite", appendOnly: false },
+        { accessKey: "key", secretKey: `'"$\`#= ` },
+      ),
     ).toBe(
       `RESTIC_REPOSITORY=s3:https://s3.example.com/im-backup/im-suite\nAWS_ACCESS_KEY_ID=key\nAWS_SECRET_ACCESS_KEY='"$\`#= \n`,
     );
@@ -121,6 +124,7 @@ test("the restore program of a suite with MySQL alone is sound bash", () => {
     configurationPaths: ["/with 'quote"],
     repositories: ["local"],
     pointInTimeDays: 7,
+    appendOnly: [],
     keyFile: "/key",
   };
   shellcheck(new Map([["im-restore", renderRestoreProgram({ ...plan, ...bounds })]]));
