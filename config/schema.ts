@@ -3,6 +3,7 @@ import { z } from "zod";
 import { imageKeys } from "./images.ts";
 import { adoptedContainers, type SuiteService, suiteServices } from "./names.ts";
 import { ownPorts, suitePorts } from "./ports.ts";
+import { type RotationKind, rotationKinds } from "./rotation.ts";
 
 /**
  * The whole configuration, strict: a key that nobody reads fails the preview, because a misspelt safety setting that is
@@ -236,13 +237,15 @@ const offSiteRepository = z.discriminatedUnion(
         .string()
         .regex(/^[a-zA-Z0-9._/-]+$/, "expected a path in the bucket")
         .default("im-suite"),
+      /** The account there may add but not delete: the server removes nothing of what is too old. */
+      appendOnly: z.boolean().default(false),
     }),
   ],
   { error: "expected type: directory, sftp or s3" },
 );
 
 const backup = z.strictObject({
-  enabled: z.boolean().default(false),
+  enabled: z.boolean().default(true),
   time: timeOfDay.default("02:00"),
   /** When the nightly restore test begins; it waits for a backup that still runs. */
   restoreTestTime: timeOfDay.default("04:00"),
@@ -250,11 +253,25 @@ const backup = z.strictObject({
   /** Spreads the load of several servers on one off-site repository. */
   randomDelayMinutes: z.number().int().min(0).max(240).default(0),
   keep: retention.prefault({}),
+  /** How often MySQL's binary logs are copied: at most so much is lost with the server, and so fresh is a restore to a moment. */
+  binaryLogMinutes: z.number().int().min(1).max(60).default(5),
+  /** Over how many days MySQL can be restored to any moment. Default: keep.daily. */
+  pointInTimeDays: z.number().int().min(1).max(366).optional(),
   /** Share of the processors for the programs and, once more, for the throw-away containers. */
   cpus: z.number().min(0.1).max(16).default(0.5),
   memoryMiB: z.number().int().min(512).default(1024),
   offSite: z.array(offSiteRepository).default([]),
 });
+
+/** Raised by one: this password is changed by the next `up`. */
+const rotationCounter = z.number().int("expected a whole number").min(1).max(1_000_000).default(1);
+
+/** How often each password was changed, the first one included. `npm run rotate` raises them. See docs/decisions/0011-rotation.md. */
+const rotation = z.strictObject(
+  Object.fromEntries(rotationKinds.map((kind) => [kind, rotationCounter])) as {
+    [Kind in RotationKind]: typeof rotationCounter;
+  },
+);
 
 function isTimeZone(value: string): boolean {
   try {
@@ -335,6 +352,7 @@ export const configurationSchema = z
       .prefault({}),
     backup: backup.prefault({}),
     backupCredentials: backupCredentials.default({}),
+    rotation: rotation.prefault({}),
     monitoring: z
       .strictObject({
         /** Where the exporters listen. They give away much of a server: never a public address. */
@@ -344,6 +362,8 @@ export const configurationSchema = z
           .string()
           .regex(/^(\/[^\s?#]*)?$/, "expected a path such as /metrics, or empty")
           .default("/metrics"),
+        /** Read MinIO's own metrics, with an account `im_metrics` that may do nothing else. Needs mc in MinIO's image. */
+        minioMetrics: z.boolean().default(true),
         /** Endpoints whose certificate is watched, as host:port. */
         tlsEndpoints: z.array(z.string().regex(/^[a-zA-Z0-9.-]+:\d{1,5}$/, "expected host:port")).default([]),
         /** Limits of our own Prometheus beside an adopted suite, and of Alertmanager. */

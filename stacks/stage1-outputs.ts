@@ -3,6 +3,7 @@ import type { SuiteEndpoints } from "../components/app/suite-endpoints.ts";
 import type { Backup } from "../components/backup/backup.ts";
 import type { Growth } from "../components/growth/growth.ts";
 import type { Host } from "../components/host/host.ts";
+import type { RotationEnds } from "../components/host/rotation-end.ts";
 import type { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
 import { type MonthlyCost, monthlyCost } from "../config/costs.ts";
 import {
@@ -15,6 +16,7 @@ import {
 import { backupLog, healthCheckLog } from "../config/names.ts";
 import { hasPrometheus } from "../config/own-prometheus.ts";
 import { ownPorts } from "../config/ports.ts";
+import type { RotationKind } from "../config/rotation.ts";
 import type { Configuration, ServerConfiguration } from "../config/schema.ts";
 import { hostPort } from "../lib/host-port.ts";
 import type { SuiteCredentials } from "./stage1.ts";
@@ -32,6 +34,8 @@ export interface StackOutputs {
   readonly nextSteps: readonly string[];
   /** What `doctor` looks for on each server. */
   readonly inventory: Readonly<Record<string, pulumi.Output<unknown>>>;
+  /** Which generation of each password and key is in use, the older ones refused: what `npm run rotate` counts from. */
+  readonly rotation: Readonly<Partial<Record<RotationKind, pulumi.Output<number>>>>;
   readonly version: string;
 }
 
@@ -53,6 +57,7 @@ export interface Stage1OutputsArgs {
   readonly growth: Growth | undefined;
   readonly backup: Backup | undefined;
   readonly measured: MeasuredGrowth;
+  readonly rotationEnds: RotationEnds;
 }
 
 export function stage1Outputs(args: Stage1OutputsArgs): StackOutputs {
@@ -72,7 +77,11 @@ export function stage1Outputs(args: Stage1OutputsArgs): StackOutputs {
         ...(growth === undefined ? {} : { growth: growth.password }),
       },
       redis: { password: credentials.redisPassword },
-      minio: { accessKey: credentials.minioAccessKey, secretKey: credentials.minioSecretKey },
+      minio: {
+        accessKey: credentials.minioAccessKey,
+        secretKey: credentials.minioSecretKey,
+        ...(credentials.minioApplication === undefined ? {} : { application: credentials.minioApplication }),
+      },
       ...(credentials.grafanaAdminPassword === undefined
         ? {}
         : { grafana: { admin: credentials.grafanaAdminPassword } }),
@@ -83,6 +92,7 @@ export function stage1Outputs(args: Stage1OutputsArgs): StackOutputs {
     moveOn,
     nextSteps: nextSteps(configuration, server, moveOn),
     inventory: { a: host.inventory.toOutput() },
+    rotation: args.rotationEnds.generations,
     version,
   };
 }
@@ -148,7 +158,7 @@ function nextSteps(configuration: Configuration, server: ServerConfiguration, mo
     `Look at the health check: ssh root@${server.address} tail -n 20 ${healthCheckLog}`,
     ...(suite.mode === "adopt"
       ? [
-          "Passwords that were published in the roadmap (Replication_Pass_2024!, ZhRedis2024SecurePass!@#) are known to everybody: change them if your suite uses them.",
+          "Passwords that were published in the roadmap (Replication_Pass_2024!, ZhRedis2024SecurePass!@#) are known to everybody: change them if your suite uses them (docs/runbooks/rotate.md).",
           `The adopted suite publishes its databases as its own compose file says: check ${suite.directory}/docker-compose.yml and your firewall for ports ${suite.ports.mysql}, ${suite.ports.redis} and ${suite.ports.minio}.`,
         ]
       : [

@@ -7,13 +7,17 @@ import { Growth } from "../components/growth/growth.ts";
 import { HealthCheck } from "../components/health-check/health-check.ts";
 import { DestroyGuard } from "../components/host/destroy-guard.ts";
 import { Host } from "../components/host/host.ts";
+import { RotationEnds } from "../components/host/rotation-end.ts";
+import { MinioMetrics } from "../components/minio/minio-metrics.ts";
+import { ContainerMetrics } from "../components/monitoring/container-metrics.ts";
 import { Exporters } from "../components/monitoring/exporters.ts";
 import { alertingOn, watching } from "../components/monitoring/stage1-alerting.ts";
 import { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
 import { MysqlRootLogin } from "../components/mysql/mysql-root-login.ts";
 import { growthDatabase, type MeasuredGrowth } from "../config/growth.ts";
 import { imageReference } from "../config/images.ts";
-import { configurationDirectory, createOnceDirectory } from "../config/names.ts";
+import { configurationDirectory, createOnceDirectory, pulumiStateDirectory } from "../config/names.ts";
+import { hasPrometheus } from "../config/own-prometheus.ts";
 import type { AdoptedCredentials, Configuration, ServerConfiguration } from "../config/schema.ts";
 import { type StackOutputs, stage1Outputs } from "./stage1-outputs.ts";
 
@@ -22,7 +26,7 @@ import { type StackOutputs, stage1Outputs } from "./stage1-outputs.ts";
  * @param measured what the server's Prometheus knew before this run: it is told in the outputs, and shapes no resource.
  */
 export function stage1(configuration: Configuration, measured: MeasuredGrowth = {}): StackOutputs {
-  const { suite } = configuration;
+  const { suite, rotation } = configuration;
   const server = configuration.servers.a as ServerConfiguration;
   const stage = 1;
   const image = (key: Parameters<typeof imageReference>[1]) => imageReference(configuration.images, key);
@@ -44,7 +48,7 @@ export function stage1(configuration: Configuration, measured: MeasuredGrowth = 
   const watch = watching(configuration, endpoints);
   const created =
     suite.mode === "create"
-      ? new CreatedSuite("a-suite", { host, stage, serverAlias: "a", suite, image, listenAddress, ...watch })
+      ? new CreatedSuite("a-suite", { host, stage, serverAlias: "a", suite, image, listenAddress, rotation, ...watch })
       : undefined;
   const credentials = suiteCredentials(created, configuration.adoptedCredentials);
   const afterSuite = created === undefined ? {} : { dependsOn: created };
@@ -60,6 +64,7 @@ export function stage1(configuration: Configuration, measured: MeasuredGrowth = 
       host,
       container: endpoints.mysql?.container ?? "",
       rootOptionFile: rootLogin.optionFile,
+      generation: rotation.monitoring,
       ...(created === undefined ? {} : { rerunWhen: [created.mysql.containerId] }),
     },
     afterSuite,
@@ -77,6 +82,7 @@ export function stage1(configuration: Configuration, measured: MeasuredGrowth = 
     },
     afterSuite,
   );
+  const containerMetrics = new ContainerMetrics("a-container-metrics", { host, suite: endpoints }, afterSuite);
   const healthCheck = new HealthCheck(
     "a-health-check",
     {
@@ -89,6 +95,21 @@ export function stage1(configuration: Configuration, measured: MeasuredGrowth = 
     afterSuite,
   );
 
+  const readsMinio = configuration.monitoring.minioMetrics && hasPrometheus(configuration);
+  const minioMetrics =
+    readsMinio && endpoints.minio !== undefined
+      ? new MinioMetrics(
+          "a-minio-metrics",
+          {
+            host,
+            minio: endpoints.minio,
+            accessKey: credentials.minioAccessKey,
+            secretKey: credentials.minioSecretKey,
+            generation: rotation.monitoring,
+          },
+          afterSuite,
+        )
+      : undefined;
   const database = configuration.growth.enabled ? growthDatabase(configuration) : undefined;
   const growth =
     database === undefined
@@ -117,6 +138,7 @@ export function stage1(configuration: Configuration, measured: MeasuredGrowth = 
           configurationPaths: [
             configurationDirectory,
             createOnceDirectory,
+            pulumiStateDirectory,
             ...(suite.mode === "adopt" ? [suite.directory] : []),
           ],
           mysqlRootOptionFile: rootLogin.optionFile,
@@ -125,10 +147,31 @@ export function stage1(configuration: Configuration, measured: MeasuredGrowth = 
           minioSecretKey: credentials.minioSecretKey,
           backup: configuration.backup,
           credentials: configuration.backupCredentials,
+          generation: rotation.backupKey,
         },
         afterSuite,
       )
     : undefined;
+
+  const everything = [
+    ...[created].filter((one) => one !== undefined),
+    rootLogin,
+    accounts,
+    exporters,
+    containerMetrics,
+    healthCheck,
+    ...alerting,
+    ...[minioMetrics, growth, backup].filter((one) => one !== undefined),
+  ];
+  const rotationEnds = new RotationEnds("a-rotation-end", {
+    host,
+    ends: [
+      ...(created?.rotationEnds ?? []),
+      accounts.rotationEnd,
+      ...(backup === undefined ? [] : [backup.rotationEnd]),
+    ],
+    after: everything,
+  });
 
   if (created !== undefined && suite.mode === "create") {
     const isProtected = protectedServices.filter((service) => !suite.allowReplace.includes(service));
@@ -138,20 +181,22 @@ export function stage1(configuration: Configuration, measured: MeasuredGrowth = 
         isProtected.length === 0
           ? undefined
           : `Nothing was destroyed: this suite's ${isProtected.join(", ")} would stop serving. If you mean it: im:suite.allowReplace: [${protectedServices.join(", ")}], pulumi up, then destroy. The data stays in any case.`,
-      guards: [
-        created,
-        rootLogin,
-        accounts,
-        exporters,
-        healthCheck,
-        ...alerting,
-        ...(growth === undefined ? [] : [growth]),
-        ...(backup === undefined ? [] : [backup]),
-      ],
+      guards: [...everything, rotationEnds],
     });
   }
 
-  return stage1Outputs({ configuration, server, host, endpoints, credentials, accounts, growth, backup, measured });
+  return stage1Outputs({
+    configuration,
+    server,
+    host,
+    endpoints,
+    credentials,
+    accounts,
+    growth,
+    backup,
+    measured,
+    rotationEnds,
+  });
 }
 
 /** The suite's own passwords: generated for a created suite, from config for an adopted one. */
@@ -162,6 +207,8 @@ export interface SuiteCredentials {
   readonly minioSecretKey: pulumi.Output<string>;
   readonly mysqlApplicationPassword?: pulumi.Output<string>;
   readonly grafanaAdminPassword?: pulumi.Output<string>;
+  /** The application's own MinIO user, in a created suite. */
+  readonly minioApplication?: { readonly accessKey: string; readonly secretKey: pulumi.Output<string> };
 }
 
 function suiteCredentials(
@@ -175,6 +222,14 @@ function suiteCredentials(
       redisPassword: created.redis?.password ?? pulumi.secret(""),
       minioAccessKey: pulumi.output(created.minio?.accessKey ?? ""),
       minioSecretKey: created.minio?.secretKey ?? pulumi.secret(""),
+      ...(created.minio === undefined
+        ? {}
+        : {
+            minioApplication: {
+              accessKey: created.minio.applicationAccessKey,
+              secretKey: created.minio.applicationSecretKey,
+            },
+          }),
       ...(created.grafana === undefined ? {} : { grafanaAdminPassword: created.grafana.adminPassword }),
     };
   }

@@ -17,13 +17,14 @@ export function watching(
   configuration: Configuration,
   endpoints: SuiteEndpoints,
 ): { readonly scrapeJobs: readonly ScrapeJob[]; readonly alertmanager: string } {
-  const { listenAddress, backendMetricsPath, tlsEndpoints } = configuration.monitoring;
+  const { listenAddress, backendMetricsPath, minioMetrics, tlsEndpoints } = configuration.monitoring;
   return {
     scrapeJobs: scrapeJobs({
       listenAddress,
       prometheusPort: prometheusPort(configuration),
       redis: endpoints.redis !== undefined,
       minioUrl: endpoints.minio?.url,
+      minioMetrics,
       backendUrl: endpoints.backend?.url,
       adminUrl: endpoints.admin?.url,
       backendMetricsPath,

@@ -68,6 +68,7 @@ describe("alerts of an adopted suite", () => {
       "node",
       "mysql",
       "blackbox",
+      "minio",
       "probe-backend",
       "probe-admin",
       "probe-minio",

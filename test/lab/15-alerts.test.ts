@@ -38,7 +38,7 @@ it("every target answers, and every rule is healthy, in the Prometheus beside th
       lastError: string;
     }[];
     const jobs = targets.map((one) => one.labels.job);
-    for (const job of ["alertmanager", "backend", "blackbox", "mysql", "node", "prometheus", "redis"]) {
+    for (const job of ["alertmanager", "backend", "blackbox", "minio", "mysql", "node", "prometheus", "redis"]) {
       expect(jobs).toContain(job);
     }
     for (const job of ["probe-admin", "probe-backend", "probe-minio"]) expect(jobs).toContain(job);

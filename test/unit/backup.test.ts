@@ -21,10 +21,9 @@ function parse(backup: unknown, backupCredentials: unknown = {}) {
 }
 
 describe("configuration", () => {
-  test("off by default; then two in the morning in China, seven days, on the server only", () => {
-    const { backup } = parseConfiguration({ ...createdConfiguration(), backup: {} });
-    // Off until the lab has shown a backup and its restore.
-    expect(backup).toMatchObject({ enabled: false, time: "02:00", timeZone: "Asia/Shanghai", offSite: [] });
+  test("by default on: two in the morning in China, seven days, on the server only", () => {
+    const { backup } = parseConfiguration(createdConfiguration());
+    expect(backup).toMatchObject({ enabled: true, time: "02:00", timeZone: "Asia/Shanghai", offSite: [] });
     expect(backup.keep.daily).toBe(7);
   });
 
@@ -87,7 +86,10 @@ describe("how restic reaches a repository", () => {
       "RESTIC_REPOSITORY=/var/lib/im-suite/backup/repository\n",
     );
     expect(
-      renderRepositoryEnvironment({ ...s3, prefix: "im-suite" }, { accessKey: "key", secretKey: `'"$\`#= ` }),
+      renderRepositoryEnvironment(
+        { ...s3, prefix: "im-suite", appendOnly: false },
+        { accessKey: "key", secretKey: `'"$\`#= ` },
+      ),
     ).toBe(
       `RESTIC_REPOSITORY=s3:https://s3.example.com/im-backup/im-suite\nAWS_ACCESS_KEY_ID=key\nAWS_SECRET_ACCESS_KEY='"$\`#= \n`,
     );
@@ -116,6 +118,14 @@ test("the timer names its time zone and catches up on a missed run", () => {
 test("the restore program of a suite with MySQL alone is sound bash", () => {
   const mysql = { container: "im-mysql", optionFile: "/etc/im-suite/credentials/mysql-root.cnf" };
   const bounds = { cpus: 0.5, memoryMiB: 1024, keep: { daily: 7, weekly: 4, monthly: 6 } };
-  const plan = { server: "a", mysql, configurationPaths: ["/with 'quote"], repositories: ["local"], keyFile: "/key" };
+  const plan = {
+    server: "a",
+    mysql,
+    configurationPaths: ["/with 'quote"],
+    repositories: ["local"],
+    pointInTimeDays: 7,
+    appendOnly: [],
+    keyFile: "/key",
+  };
   shellcheck(new Map([["im-restore", renderRestoreProgram({ ...plan, ...bounds })]]));
 });

@@ -21,8 +21,10 @@ test("every script that reaches server a is sound bash", () => {
 test("every program that is put on server a is sound bash", () => {
   const programs = [...sent.files].filter(([, content]) => content.startsWith("#!/bin/bash"));
   expect(programs.map(([path]) => path.split("/").at(-1)).sort()).toEqual([
+    "container-metrics",
     "health-check",
     "im-backup",
+    "im-binary-log-backup",
     "im-growth",
     "im-restore",
     "im-restore-test",
