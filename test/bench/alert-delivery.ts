@@ -14,7 +14,7 @@ import {
   openReceivers,
   tellAndResolve,
 } from "../support/alert-receivers.ts";
-import { clearServerB, configureCreateStack, createStack, forgetCreateState } from "../support/create-stack.ts";
+import { type CreateStack, clearServer, configureCreateStack, forgetCreateState } from "../support/create-stack.ts";
 
 const help = `node test/bench/alert-delivery.ts [--runs N] [--json FILE] [--keep]
 
@@ -28,6 +28,8 @@ Redis is gone (stopped), at a random moment of Prometheus' ten seconds. Both rul
 
 Exit code 0: every message arrived in time. 1: one did not.
 `;
+
+const onB: CreateStack = { stack: "alerts-on-b", server: "b" };
 
 /** The rules' own minute, and what is allowed on top of it. */
 const bound = { waitSeconds: 60, onTopSeconds: 40 };
@@ -71,11 +73,11 @@ await runMain(async () => {
   const times: Record<string, AlertTimes[]> = {};
   try {
     await step("Create a suite on server B, with receivers", async () => {
-      forgetCreateState();
-      await clearServerB();
-      await configureCreateStack();
-      await configureReceivers(createStack, receivers);
-      const result = await labPulumi(["up", "--yes", "--skip-preview", "-s", createStack]);
+      forgetCreateState(onB);
+      await clearServer(onB.server);
+      await configureCreateStack(onB);
+      await configureReceivers(onB.stack, receivers);
+      const result = await labPulumi(["up", "--yes", "--skip-preview", "-s", onB.stack]);
       if (result.exitCode !== 0) throw new OperatorError(`pulumi up failed:\n${result.stderr}`);
       // The first minute of a suite has alerts of its own.
       await sleep(60_000);
@@ -95,8 +97,8 @@ await runMain(async () => {
   } finally {
     await receivers.close();
     if (!values.keep) {
-      await clearServerB();
-      forgetCreateState();
+      await clearServer(onB.server);
+      forgetCreateState(onB);
     }
   }
 

@@ -11,26 +11,27 @@ import {
   openReceivers,
   tellAndResolve,
 } from "../support/alert-receivers.ts";
-import { clearServerB, configureCreateStack, createStack, forgetCreateState } from "../support/create-stack.ts";
+import { type CreateStack, clearServer, configureCreateStack, forgetCreateState } from "../support/create-stack.ts";
 import { eventually, printed, pulumiOk } from "../support/lab.ts";
 import { message } from "../support/message-sinks.ts";
 
-const up = ["up", "--yes", "--skip-preview", "-s", createStack];
+const onB: CreateStack = { stack: "alerts-on-b", server: "b" };
+const up = ["up", "--yes", "--skip-preview", "-s", onB.stack];
 let receivers: AlertReceivers;
 
 beforeAll(async () => {
-  forgetCreateState();
-  await clearServerB();
-  await configureCreateStack();
+  forgetCreateState(onB);
+  await clearServer(onB.server);
+  await configureCreateStack(onB);
   receivers = await openReceivers();
-  await configureReceivers(createStack, receivers);
+  await configureReceivers(onB.stack, receivers);
   await pulumiOk(up);
 });
 
 afterAll(async () => {
   await receivers?.close();
-  await clearServerB();
-  forgetCreateState();
+  await clearServer(onB.server);
+  forgetCreateState(onB);
 });
 
 const prometheus = async (path: string) =>
@@ -106,7 +107,7 @@ describe("alerts of a created suite", () => {
 
 describe("when to move on", () => {
   const moveOn = async () => {
-    const result = await run(process.execPath, ["commands/move-on.ts", "-s", createStack, "--lab", "--json"], {
+    const result = await run(process.execPath, ["commands/move-on.ts", "-s", onB.stack, "--lab", "--json"], {
       cwd: repositoryRoot,
     });
     expect(result.exitCode, result.stderr).toBe(0);
@@ -148,18 +149,18 @@ describe("when to move on", () => {
 
     // The outputs say it after the next up, and an up for nothing but that is no change.
     await pulumiOk([...up, "--expect-no-changes"]);
-    const outputs = JSON.parse((await pulumiOk(["stack", "output", "--json", "-s", createStack])).stdout);
+    const outputs = JSON.parse((await pulumiOk(["stack", "output", "--json", "-s", onB.stack])).stdout);
     expect(outputs.moveOn.stage2IsDue).toBe(true);
     expect(outputs.moveOn.because.join("\n")).toContain("registered users (注册用户): 101, above 100");
     expect(outputs.nextSteps[0]).toMatch(/^Stage 2 is due /);
   });
 
   it("says what is missing when a table is, and fails nothing", async () => {
-    const set = ["config", "set", "--path", "im:growth.queries.registeredUsers", "-s", createStack];
+    const set = ["config", "set", "--path", "im:growth.queries.registeredUsers", "-s", onB.stack];
     await labPulumi(set, { input: "SELECT COUNT(*) FROM members" });
-    await labPulumi(["config", "set", "--path", "im:growth.tables[0]", "-s", createStack], { input: "members" });
-    await labPulumi(["config", "set", "--path", "im:growth.tables[1]", "-s", createStack], { input: "messages" });
-    await labPulumi(["config", "set", "--path", "im:growth.queries.messagesPerDay", "-s", createStack], {
+    await labPulumi(["config", "set", "--path", "im:growth.tables[0]", "-s", onB.stack], { input: "members" });
+    await labPulumi(["config", "set", "--path", "im:growth.tables[1]", "-s", onB.stack], { input: "messages" });
+    await labPulumi(["config", "set", "--path", "im:growth.queries.messagesPerDay", "-s", onB.stack], {
       input: `SELECT COUNT(*) FROM messages WHERE body <> '$(id) \`id\` "x" \\\\ 用户'`,
     });
     await pulumiOk(up);
