@@ -15,6 +15,14 @@ export const programDirectory = `${stateDirectory}/bin`;
 export const dataDirectory = `${stateDirectory}/data`;
 /** Secrets that are made once and outlive a destroy and a lost Pulumi state: root passwords, the backup key. */
 export const createOnceDirectory = `${stateDirectory}/secrets`;
+/** Create-once files of a created suite and of the backups, by what `im:rotation` calls them. */
+export const createOnceFiles = {
+  mysql: { root: "mysql-root-password", application: "mysql-application-password" },
+  redis: { password: "redis-password" },
+  minio: { root: "minio-secret-key", application: "minio-application-secret-key" },
+  grafana: { admin: "grafana-admin-password" },
+  backupKey: { key: "backup-key" },
+} as const;
 /** What was there before us, kept so that a destroy can put it back. */
 export const undoDirectory = `${stateDirectory}/undo`;
 /** Hashes of the files that were written and whose reload succeeded. */
@@ -26,10 +34,12 @@ export const textfileDirectory = `${stateDirectory}/metrics`;
 export const backupDirectory = `${stateDirectory}/backup`;
 /** State and configuration of the Pulumi stacks, secrets encrypted. Beside the backups, so a destroy leaves it as it leaves them. */
 export const pulumiStateDirectory = `${backupDirectory}/pulumi-state`;
+/** Copies of MySQL's binary logs, one folder for each server_uuid. */
+export const binaryLogDirectory = `${backupDirectory}/binary-logs`;
 /** The roadmap's name. */
 export const backupLog = "/var/log/im-backup.log";
 /** Create-once file that opens every backup repository. */
-export const backupKeyFile = "backup-key";
+export const backupKeyFile = createOnceFiles.backupKey.key;
 /** How the repositories are reached: one folder each. */
 export const repositoriesDirectory = `${configurationDirectory}/backup/repositories`;
 
@@ -82,9 +92,23 @@ export const createdNetwork = "im-suite";
 export const mysqlAccounts = {
   exporter: "im_exporter",
   health: "im_health",
+  /** Counts users and messages. */
+  growth: "im_growth",
   /** The application's account in a created suite. */
   application: "im_app",
 } as const;
+
+/** Who reads MinIO's metrics, and the policy that allows just that. */
+export const minioMetricsAccount = { user: "im_metrics", policy: "im-metrics" } as const;
+
+/** Tokens that Prometheus shows to what it watches, readable by it alone. */
+export const prometheusSecrets = {
+  onServer: `${configurationDirectory}/prometheus-secrets`,
+  inContainer: "/etc/prometheus-secrets",
+  minioToken: "minio-token",
+} as const;
+/** MinIO's user of the application in a created suite: with a hyphen and its generation, im-app-1. */
+export const minioApplicationUser = "im-app";
 
 /** Label on every container of ours: which stage owns it. */
 export const stageLabel = "im-suite.stage";

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { imageKeys } from "./images.ts";
 import { adoptedContainers, type SuiteService, suiteServices } from "./names.ts";
 import { ownPorts, suitePorts } from "./ports.ts";
+import { type RotationKind, rotationKinds } from "./rotation.ts";
 
 /**
  * The whole configuration, strict: a key that nobody reads fails the preview, because a misspelt safety setting that is
@@ -166,6 +167,12 @@ const alerts = z.strictObject({
 
 const webAddress = z.url({ protocol: /^https?$/, error: "expected http://… or https://…" });
 
+/** Alertmanager cannot sign what it sends, and an address with a signature in it is good for an hour. */
+const robotAddress = webAddress.refine(
+  (url) => !/[?&]sign=/.test(url),
+  "expected the robot's address without a signature: guard the robot by the keyword 告警 instead (docs/decisions/0004-alert-receivers.md)",
+);
+
 /** Secrets of the receivers: who knows a robot's address can write to its group. Written with `pulumi config set --secret --path`. */
 const alertCredentials = z.strictObject({
   mailPassword: z.string().min(1).refine(withoutLineBreak, "a password cannot contain a line break or NUL").optional(),
@@ -177,10 +184,10 @@ const alertCredentials = z.strictObject({
       "expected names of a-z, 0-9 and -",
     )
     .default({}),
-  /** Addresses of group robots (群机器人). */
-  wecomRobotUrl: webAddress.optional(),
-  dingtalkRobotUrl: webAddress.optional(),
-  feishuRobotUrl: webAddress.optional(),
+  /** Addresses of group robots (群机器人), guarded by the keyword 告警 or by the server's address, not by a signature (加签). */
+  wecomRobotUrl: robotAddress.optional(),
+  dingtalkRobotUrl: robotAddress.optional(),
+  feishuRobotUrl: robotAddress.optional(),
   /** Hears from us every five minutes and raises the alarm when it does not: the dead man's switch. */
   deadMansSwitchUrl: webAddress.optional(),
 });
@@ -238,7 +245,7 @@ const offSiteRepository = z.discriminatedUnion(
 );
 
 const backup = z.strictObject({
-  enabled: z.boolean().default(false),
+  enabled: z.boolean().default(true),
   time: timeOfDay.default("02:00"),
   /** When the nightly restore test begins; it waits for a backup that still runs. */
   restoreTestTime: timeOfDay.default("04:00"),
@@ -246,11 +253,25 @@ const backup = z.strictObject({
   /** Spreads the load of several servers on one off-site repository. */
   randomDelayMinutes: z.number().int().min(0).max(240).default(0),
   keep: retention.prefault({}),
+  /** How often MySQL's binary logs are copied: at most so much is lost with the server, and so fresh is a restore to a moment. */
+  binaryLogMinutes: z.number().int().min(1).max(60).default(5),
+  /** Over how many days MySQL can be restored to any moment. Default: keep.daily. */
+  pointInTimeDays: z.number().int().min(1).max(366).optional(),
   /** Share of the processors for the programs and, once more, for the throw-away containers. */
   cpus: z.number().min(0.1).max(16).default(0.5),
   memoryMiB: z.number().int().min(512).default(1024),
   offSite: z.array(offSiteRepository).default([]),
 });
+
+/** Raised by one: this password is changed by the next `up`. */
+const rotationCounter = z.number().int("expected a whole number").min(1).max(1_000_000).default(1);
+
+/** How often each password was changed, the first one included. `npm run rotate` raises them. See docs/decisions/0011-rotation.md. */
+const rotation = z.strictObject(
+  Object.fromEntries(rotationKinds.map((kind) => [kind, rotationCounter])) as {
+    [Kind in RotationKind]: typeof rotationCounter;
+  },
+);
 
 function isTimeZone(value: string): boolean {
   try {
@@ -260,6 +281,34 @@ function isTimeZone(value: string): boolean {
     return false;
   }
 }
+
+const oneQuery = "expected one SELECT that gives one whole number, without a semicolon; empty to leave it out";
+const growthQuery = z
+  .string(oneQuery)
+  .refine((sql) => sql.trim() === "" || (/^\s*select\s/i.test(sql) && !/[;\0]/.test(sql)), oneQuery);
+
+const identifier = z.string().regex(/^[A-Za-z0-9_$-]{1,64}$/, "expected a name of letters, digits, _, $ and -");
+
+/** The newest messages alone are read, by the primary key: at ten times the trigger the count may as well end. */
+const recentMessages =
+  "(SELECT sender_id, created_at FROM messages ORDER BY id DESC LIMIT 100000) AS recent WHERE created_at >= NOW() - INTERVAL 1 DAY";
+
+/** When stage 2 is due (the roadmap's triggers). The queries fit the sample suite; another schema needs its own. */
+const growth = z.strictObject({
+  enabled: z.boolean().default(true),
+  /** Schema with the tables. Default: a created suite's; an adopted one's must be named, else users and messages are not counted. */
+  database: identifier.optional(),
+  /** What the queries read: the account im_growth may read these tables and nothing else. */
+  tables: z.array(identifier).default(["users", "messages"]),
+  queries: z
+    .strictObject({
+      registeredUsers: growthQuery.default("SELECT COUNT(*) FROM users"),
+      /** Who sent something within a day. A schema with a time of the last visit can do better. */
+      dailyActiveUsers: growthQuery.default(`SELECT COUNT(DISTINCT sender_id) FROM ${recentMessages}`),
+      messagesPerDay: growthQuery.default(`SELECT COUNT(*) FROM ${recentMessages}`),
+    })
+    .prefault({}),
+});
 
 /** By name of the off-site repository. Written with `pulumi config set --secret --path`. */
 const backupCredentials = z.record(
@@ -303,6 +352,7 @@ export const configurationSchema = z
       .prefault({}),
     backup: backup.prefault({}),
     backupCredentials: backupCredentials.default({}),
+    rotation: rotation.prefault({}),
     monitoring: z
       .strictObject({
         /** Where the exporters listen. They give away much of a server: never a public address. */
@@ -312,6 +362,8 @@ export const configurationSchema = z
           .string()
           .regex(/^(\/[^\s?#]*)?$/, "expected a path such as /metrics, or empty")
           .default("/metrics"),
+        /** Read MinIO's own metrics, with an account `im_metrics` that may do nothing else. Needs mc in MinIO's image. */
+        minioMetrics: z.boolean().default(true),
         /** Endpoints whose certificate is watched, as host:port. */
         tlsEndpoints: z.array(z.string().regex(/^[a-zA-Z0-9.-]+:\d{1,5}$/, "expected host:port")).default([]),
         /** Limits of our own Prometheus beside an adopted suite, and of Alertmanager. */
@@ -324,6 +376,7 @@ export const configurationSchema = z
       })
       .prefault({}),
     alerts: alerts.prefault({}),
+    growth: growth.prefault({}),
     alertCredentials: alertCredentials.prefault({}),
     /** Monthly prices in CNY that replace or extend the roadmap's. */
     costs: z.record(z.string(), z.number().min(0)).default({}),
@@ -427,6 +480,7 @@ export type RetentionPolicy = z.output<typeof retention>;
 export type AdoptedSuite = z.output<typeof adoptedSuite>;
 export type CreatedSuite = z.output<typeof createdSuite>;
 export type AlertsConfiguration = z.output<typeof alerts>;
+export type GrowthConfiguration = z.output<typeof growth>;
 export type AlertCredentials = z.output<typeof alertCredentials>;
 export type AdoptedCredentials = z.output<typeof adoptedCredentials>;
 export type ServerAlias = z.output<typeof alias>;

@@ -51,7 +51,7 @@ const robotAlertsPerMessage = 5;
 
 /**
  * Alertmanager's configuration. One message per server and service; a host that is down silences all that runs on it, and a
- * critical alert the warnings of its service.
+ * critical alert the warnings of its service. Information is sent again every three days.
  */
 export function renderAlertmanagerConfig(options: AlertmanagerOptions): string {
   const people = receiverForPeople(options);
@@ -71,6 +71,8 @@ export function renderAlertmanagerConfig(options: AlertmanagerOptions): string {
           group_interval: "1m",
           repeat_interval: "5m",
         },
+        // What waits for the next plan must not come as often as what waits for somebody.
+        { matchers: ['severity="info"'], repeat_interval: "72h" },
       ],
     },
     inhibit_rules: [

@@ -39,6 +39,23 @@ export const mysqlProgramInContainer = `mysql_program() {
     "$program" --defaults-extra-file="$file" --default-character-set=utf8mb4 "$@"' sh "$@"
 }`;
 
+/**
+ * `minio_in_container CONTAINER CLIENT_FILE COMMANDS`: runs shell commands in MinIO's container, where `client` is mc with the
+ * client file's credentials, `$folder` a private folder in memory, and stdin what came on stdin.
+ */
+export const minioInContainer = `minio_in_container() {
+  { cat -- "$2"; printf '%s\\n' '#--input--'; cat; } | timeout 60 docker exec -i "$1" sh -c '
+    umask 077
+    folder=$(mktemp -d /dev/shm/im.XXXXXX) || exit 1
+    trap "rm -rf $folder" EXIT
+    while IFS= read -r line; do
+      [ "$line" = "#--input--" ] && break
+      printf "%s\\n" "$line"
+    done >"$folder/config.json"
+    client() { mc --config-dir "$folder" --quiet --no-color "$@"; }
+    eval "$1"' sh "$3"
+}`;
+
 /** `redis_in_container CONTAINER AUTH_FILE COMMAND`: sends the AUTH line of the file (may be empty), then the command. */
 export const redisInContainer = `redis_in_container() {
   { cat -- "$2"; printf '%s\\n' "$3"; } | timeout 20 docker exec -i "$1" redis-cli

@@ -5,6 +5,8 @@ export interface ScrapeJob {
   /** host:port, each; with `probe` the addresses that are probed. */
   readonly targets: readonly string[];
   readonly path?: string;
+  /** File inside the container with the bearer token that the target asks for. Read anew at every scrape. */
+  readonly bearerTokenFile?: string;
   /** Asked of the blackbox exporter instead of the target itself. */
   readonly probe?: { readonly exporter: string; readonly module: string };
 }
@@ -47,7 +49,14 @@ export function renderPrometheusConfig(options: PrometheusConfigOptions): string
 }
 
 function scrapeOf(job: ScrapeJob): object {
-  if (job.probe === undefined) return job.path === undefined ? {} : { metrics_path: job.path };
+  if (job.probe === undefined) {
+    return {
+      ...(job.path === undefined ? {} : { metrics_path: job.path }),
+      ...(job.bearerTokenFile === undefined
+        ? {}
+        : { authorization: { type: "Bearer", credentials_file: job.bearerTokenFile } }),
+    };
+  }
   return {
     metrics_path: "/probe",
     params: { module: [job.probe.module] },

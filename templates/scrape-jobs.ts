@@ -1,5 +1,7 @@
+import { prometheusSecrets } from "../config/names.ts";
 import { ownPorts } from "../config/ports.ts";
 import { hostPort } from "../lib/host-port.ts";
+import { minioMetricsPath } from "./minio-metrics.ts";
 import type { ScrapeJob } from "./prometheus.ts";
 
 /** What there is to watch on one server. Addresses of services as the server itself reaches them. */
@@ -10,6 +12,8 @@ export interface Watched {
   readonly prometheusPort: number;
   readonly redis: boolean;
   readonly minioUrl?: string | undefined;
+  /** Whether MinIO's own metrics are read, beside the look from outside. */
+  readonly minioMetrics: boolean;
   readonly backendUrl?: string | undefined;
   readonly adminUrl?: string | undefined;
   /** Empty when the backend has no metrics. */
@@ -36,6 +40,16 @@ export function scrapeJobs(watched: Watched): ScrapeJob[] {
     { name: "blackbox", targets: [at(ownPorts.blackboxExporter)] },
     ...(backendUrl !== undefined && backendMetricsPath !== ""
       ? [{ name: "backend", targets: [backendUrl.replace("http://", "")], path: backendMetricsPath }]
+      : []),
+    ...(minioUrl !== undefined && watched.minioMetrics
+      ? [
+          {
+            name: "minio",
+            targets: [minioUrl.replace("http://", "")],
+            path: minioMetricsPath,
+            bearerTokenFile: `${prometheusSecrets.inContainer}/${prometheusSecrets.minioToken}`,
+          },
+        ]
       : []),
     ...(backendUrl === undefined ? [] : [probe("backend", "http_ok", [`${backendUrl}/health`])]),
     ...(adminUrl === undefined ? [] : [probe("admin", "http_2xx", [`${adminUrl}/`])]),

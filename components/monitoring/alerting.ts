@@ -162,6 +162,8 @@ export class Alerting extends pulumi.ComponentResource {
           `--web.listen-address=${listen}`,
           // Unsaid, it waits for other Alertmanagers on every address of the server.
           "--cluster.listen-address=",
+          // What was sent is remembered longer than the longest im:alerts.repeatHours, a week: what is forgotten is sent again.
+          "--data.retention=192h",
         ],
         mounts: [
           { source: directory, target: "/etc/alertmanager", readOnly: true },

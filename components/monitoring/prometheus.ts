@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { configurationDirectory, monitoringContainers } from "../../config/names.ts";
+import { configurationDirectory, monitoringContainers, prometheusSecrets } from "../../config/names.ts";
 import { hostPort } from "../../lib/host-port.ts";
 import { quote, script } from "../../lib/shell.ts";
 import { renderPrometheusConfig, type ScrapeJob } from "../../templates/prometheus.ts";
@@ -41,10 +41,10 @@ export class Prometheus extends pulumi.ComponentResource {
       {
         host,
         create: script(
-          `mkdir -p -m 0755 -- ${quote(configurationDirectory)} ${quote(directory)} ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)}`,
+          `mkdir -p -m 0755 -- ${quote(configurationDirectory)} ${quote(directory)} ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)} ${quote(prometheusSecrets.onServer)}`,
         ),
         delete: script(
-          `rmdir --ignore-fail-on-non-empty -- ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)} ${quote(directory)} ${quote(configurationDirectory)} 2>/dev/null || :`,
+          `rmdir --ignore-fail-on-non-empty -- ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)} ${quote(prometheusSecrets.onServer)} ${quote(directory)} ${quote(configurationDirectory)} 2>/dev/null || :`,
         ),
       },
       { parent: this },
@@ -59,11 +59,12 @@ export class Prometheus extends pulumi.ComponentResource {
           jobs: args.jobs,
           alertmanager: args.alertmanager,
         }),
-        // A running Prometheus checks and reloads; before the first start there is nobody to tell.
+        // A running Prometheus checks and reloads. One that listens elsewhere, because the address in the configuration has
+        // changed, is replaced next and reads the file at its start; before the first start there is nobody to tell.
         reload: [
           "bash",
           "-c",
-          `if docker inspect ${monitoringContainers.prometheus} >/dev/null 2>&1; then curl --silent --fail --max-time 20 --request POST http://${listen}/-/reload; fi`,
+          `listening=$(docker inspect --format '{{range .Args}}{{println .}}{{end}}' ${monitoringContainers.prometheus} 2>/dev/null | sed -n 's/^--web.listen-address=//p') || :; if [ "$listening" = ${quote(listen)} ]; then curl --silent --show-error --fail --max-time 20 --request POST http://${listen}/-/reload; fi`,
         ],
       },
       { parent: this, dependsOn: folders },
@@ -91,6 +92,7 @@ export class Prometheus extends pulumi.ComponentResource {
         ],
         mounts: [
           { source: directory, target: "/etc/prometheus", readOnly: true },
+          { source: prometheusSecrets.onServer, target: prometheusSecrets.inContainer, readOnly: true },
           { source: data.path, target: "/prometheus", readOnly: false },
         ],
         memoryMiB: args.memoryMiB,

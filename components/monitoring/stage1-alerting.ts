@@ -1,5 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
+import { growthDatabase, stageTotals } from "../../config/growth.ts";
 import type { ImageKey } from "../../config/images.ts";
+import { hasPrometheus, prometheusPort } from "../../config/own-prometheus.ts";
 import { ownPorts } from "../../config/ports.ts";
 import type { Configuration } from "../../config/schema.ts";
 import { hostPort } from "../../lib/host-port.ts";
@@ -10,28 +12,19 @@ import type { Host } from "../host/host.ts";
 import { Alerting } from "./alerting.ts";
 import { Prometheus } from "./prometheus.ts";
 
-/** Port of the Prometheus that evaluates our rules: a created suite's own, or ours beside an adopted suite's. */
-export function prometheusPort({ suite }: Configuration): number {
-  return suite.mode === "create" ? suite.ports.prometheus : ownPorts.prometheus;
-}
-
-/** Whether there is a Prometheus of ours: a created suite may leave it out, and alerts with it. */
-export function hasPrometheus({ suite }: Configuration): boolean {
-  return suite.mode === "adopt" || !suite.without.includes("prometheus");
-}
-
-/** What that Prometheus watches, and whom it tells. */
+/** What our Prometheus watches, and whom it tells. */
 export function watching(
   configuration: Configuration,
   endpoints: SuiteEndpoints,
 ): { readonly scrapeJobs: readonly ScrapeJob[]; readonly alertmanager: string } {
-  const { listenAddress, backendMetricsPath, tlsEndpoints } = configuration.monitoring;
+  const { listenAddress, backendMetricsPath, minioMetrics, tlsEndpoints } = configuration.monitoring;
   return {
     scrapeJobs: scrapeJobs({
       listenAddress,
       prometheusPort: prometheusPort(configuration),
       redis: endpoints.redis !== undefined,
       minioUrl: endpoints.minio?.url,
+      minioMetrics,
       backendUrl: endpoints.backend?.url,
       adminUrl: endpoints.admin?.url,
       backendMetricsPath,
@@ -55,7 +48,7 @@ export interface Stage1AlertingArgs {
 export function alertingOn(args: Stage1AlertingArgs): pulumi.Resource[] {
   const { configuration, host, stage, image, endpoints } = args;
   if (!hasPrometheus(configuration)) return [];
-  const { monitoring, alerts, alertCredentials, healthCheck } = configuration;
+  const { monitoring, alerts, alertCredentials, healthCheck, growth } = configuration;
   const { listenAddress, memoryMiB } = monitoring;
   const { scrapeJobs: jobs, alertmanager } = watching(configuration, endpoints);
   const prometheus =
@@ -90,6 +83,10 @@ export function alertingOn(args: Stage1AlertingArgs): pulumi.Resource[] {
         backendMetrics: monitoring.backendMetricsPath !== "",
         tls: monitoring.tlsEndpoints.length > 0,
         healthCheckIntervalMinutes: healthCheck.intervalMinutes,
+        backup: configuration.backup.enabled ? { binaryLogMinutes: 5 } : undefined,
+        growth: growth.enabled
+          ? { queries: growthDatabase(configuration) !== undefined, monthlyTotals: stageTotals(configuration.costs) }
+          : undefined,
       },
       alerts,
       credentials: alertCredentials,

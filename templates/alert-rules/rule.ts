@@ -1,5 +1,8 @@
-/** How urgent: `critical` wakes somebody, `warning` waits for the morning, `none` is the watchdog, which must never be silent. */
-export type Severity = "critical" | "warning" | "none";
+/**
+ * How urgent: `critical` wakes somebody, `warning` waits for the morning, `info` for the next plan; `none` is the watchdog, which
+ * must never be silent.
+ */
+export type Severity = "critical" | "warning" | "info" | "none";
 
 /** What the alert is about. With `server` it is what inhibition compares: a critical one silences the warnings of its service. */
 export type AlertService =
@@ -10,6 +13,9 @@ export type AlertService =
   | "backend"
   | "admin"
   | "tls"
+  | "containers"
+  | "backup"
+  | "growth"
   | "monitoring"
   | "watchdog";
 
@@ -19,6 +25,8 @@ export interface AlertRule {
   readonly expr: string;
   /** How long the expression must hold, as Prometheus writes a duration. */
   readonly for: string;
+  /** How long it still fires after the expression holds no more. Without: not at all. */
+  readonly keepFiringFor?: string;
   readonly severity: Severity;
   readonly service: AlertService;
   readonly summary: string;
@@ -26,8 +34,19 @@ export interface AlertRule {
   readonly description: string;
 }
 
+/** A value that Prometheus keeps under a name of its own, because it is dear to compute or several rules ask for it. */
+export interface RecordingRule {
+  readonly record: string;
+  readonly expr: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 export interface AlertRuleGroup {
   readonly name: string;
+  /** How often it is evaluated, as Prometheus writes a duration. Without: the global interval. */
+  readonly interval?: string;
+  /** Evaluated before the rules, in this order. */
+  readonly records?: readonly RecordingRule[];
   readonly rules: readonly AlertRule[];
 }
 
@@ -44,4 +63,15 @@ export interface AlertRuleOptions {
   /** There are endpoints whose certificate is watched. */
   readonly tls: boolean;
   readonly healthCheckIntervalMinutes: number;
+  /** Undefined when backups are not enabled. */
+  readonly backup: { readonly binaryLogMinutes: number } | undefined;
+  /** Undefined when nobody wants to hear when stage 2 is due. */
+  readonly growth: GrowthRuleOptions | undefined;
+}
+
+export interface GrowthRuleOptions {
+  /** Users and messages are counted; without it only the server's own load and outages are known. */
+  readonly queries: boolean;
+  /** What each stage costs a month, in CNY. */
+  readonly monthlyTotals: Readonly<Record<1 | 2 | 3, number>>;
 }

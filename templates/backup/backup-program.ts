@@ -1,7 +1,7 @@
 import { commandLine, quote } from "../../lib/shell.ts";
 import { saveObjects } from "./objects.ts";
 import type { BackupPlan } from "./plan.ts";
-import { mysqlCopy, renderShared } from "./shared.ts";
+import { mysqlCopy, renderShared, saveAccounts } from "./shared.ts";
 
 /**
  * im-backup: gathers the parts, saves them as one snapshot in every repository, proves that the dump loads, and only then removes
@@ -48,7 +48,7 @@ save_mysql() {
   rm -f -- "$folder"/*
   # The dump begins with the global read lock. Behind a long statement it would wait, and every writer behind it.
   deadline=$((SECONDS + 900))
-  while busy=$(mysql_live <<<"SELECT COUNT(*) FROM information_schema.processlist WHERE command IN ('Query', 'Execute') AND time > 10") && [ "$busy" != 0 ]; do
+  while busy=$(connections | awk -F '\\t' '($2 == "Query" || $2 == "Execute") && $1 != "event_scheduler" && $3 > 10 { count++ } END { print count + 0 }') && [ "$busy" != 0 ]; do
     if [ "$SECONDS" -ge "$deadline" ]; then echo "statements older than 10 s did not end within 15 minutes (SHOW PROCESSLIST): the backup's short lock would stop all writers behind them" >&2; return 1; fi
     sleep 5
   done
@@ -65,19 +65,13 @@ save_mysql() {
     head -c 1000000 "$folder/dump.sql" | sed -n -E "s/^-- CHANGE (MASTER|REPLICATION SOURCE) TO (MASTER|SOURCE)_LOG_FILE='([^']*)', (MASTER|SOURCE)_LOG_POS=([0-9]+);.*/binary_log_file=\\3\\nbinary_log_position=\\5/p"
     # A long set goes over many lines.
     if [ "$gtid" = ON ]; then head -c 1000000 "$folder/dump.sql" | sed -n "/GLOBAL.GTID_PURGED=/{:more;/;/!{N;b more};p}" | tr -d ' \\n' | sed -E "s/.*='\\+?([^']*)'.*/gtid_executed=\\1\\n/"; fi
-    mysql_live <<<"SELECT CONCAT('lower_case_table_names=', @@lower_case_table_names, '\\nversion=', @@version)"
+    mysql_live <<<"SELECT CONCAT('lower_case_table_names=', @@lower_case_table_names, '\\nversion=', @@version, '\\nserver_uuid=', @@server_uuid)"
   } >"$folder/position"
   grep -q '^binary_log_file=' "$folder/position" || { echo "the dump does not say its place in the binary log" >&2; return 1; }
-  save_accounts >"$folder/accounts.sql"
+  save_accounts mysql_live >"$folder/accounts.sql"
 }
 
-# Roles are locked accounts: first, because a default role must exist.
-save_accounts() {
-  local statements
-  statements=$(mysql_live <<<"SELECT CONCAT('SHOW CREATE USER ', QUOTE(user), '@', QUOTE(host), ';') FROM mysql.user WHERE user NOT LIKE 'mysql.%' ORDER BY account_locked DESC, user, host") || return 1
-  mysql_live <<<"SET print_identified_with_as_hex = ON; $statements" | sed -e 's/^CREATE USER /CREATE USER IF NOT EXISTS /' -e 's/$/;/' || return 1
-  mysql_live <<<"\${statements//SHOW CREATE USER/SHOW GRANTS FOR}" | sed 's/$/;/'
-}
+${saveAccounts}
 
 save_redis() {
   local folder="$staging/redis" before answer place name deadline
@@ -110,7 +104,7 @@ list_files() { (cd "$staging" && find . -type f ! -name files.sha256 -print0 | s
 # Folders of running databases may lie beside the compose file: a copy of their files is no backup.
 list_excludes() {
   {
-    printf '%s\\n' ${quote(plan.keyFile)}
+    printf '%s\\n' ${quote(plan.keyFile)} ${quote(`${plan.keyFile}.*`)}
     docker ps --all --quiet | xargs -r docker inspect --format '{{range .Mounts}}{{.Destination}} {{.Source}}{{"\\n"}}{{end}}' |
       sed -n -E 's#^(/var/lib/mysql|/data|/prometheus|/var/lib/grafana) ##p' | sort -u
   } >"$directory/exclude"
@@ -123,18 +117,6 @@ list_paths() {
   for path in "\${configuration_paths[@]}"; do
     if [ -e "$path" ]; then saved_paths+=("$path"); else complain "configuration: $path is not there"; fi
   done
-}
-
-# open_repository NAME: made when it is not there; the lock of a run that died is taken away, that of a living one is not.
-open_repository() {
-  local said
-  if ! said=$(restic_on "$1" cat config 2>&1 >/dev/null); then
-    case "$said" in
-      *"Is there a repository at the following location"* | *"repository does not exist"*) restic_on "$1" init >/dev/null || return 1 ;;
-      *) printf '%s\\n' "$said" >&2; return 1 ;;
-    esac
-  fi
-  restic_on "$1" unlock >/dev/null
 }
 
 # save_to REPOSITORY TAG: one snapshot, or a problem in the report.
@@ -184,7 +166,7 @@ finish() {
     (.repositories | to_entries[] | "  repository \\(.key): \\(if .value.ok == 1 then "snapshot \\(.value.snapshot), \\(.value.addedBytes / 1024 | floor) KiB added" else "FAILED" end)"),
     (.problems[] | "  problem: \\(.)")' "$directory/reports/$run.json" >"$directory/reports/$run.txt" || :
   # Two months of reports are enough.
-  find "$directory/reports" "$directory/fingerprints" -type f -mtime +62 -delete || :
+  find "$directory/reports" "$directory/fingerprints" "$directory/positions" -type f -mtime +62 -delete || :
   {
     echo "# HELP im_backup_last_success_timestamp_seconds When the last complete backup ended."
     echo "# TYPE im_backup_last_success_timestamp_seconds gauge"
@@ -231,6 +213,8 @@ proven=false
 if [ "$tag" = complete ] && [ -n "$mysql_container" ]; then
   if load_mysql_copy "$staging/mysql" 2>"$errors" </dev/null && fingerprint_mysql_copy >"$directory/fingerprints/$run.partial" 2>"$errors"; then
     mv -f -- "$directory/fingerprints/$run.partial" "$directory/fingerprints/$run"
+    # From here on the binary logs are kept.
+    cp -- "$staging/mysql/position" "$directory/positions/$run"
     proven=true
   else
     complain "the dump does not load: $(reason "$(cat "$errors")")"

@@ -15,6 +15,8 @@ export interface BackupPlan {
   readonly appendOnly: readonly string[];
   readonly keyFile: string;
   readonly keep: RetentionPolicy;
+  /** Binary logs stay so long. */
+  readonly pointInTimeDays: number;
   /** Bounds of the throw-away containers. */
   readonly cpus: number;
   readonly memoryMiB: number;

@@ -20,6 +20,20 @@ export function renderBackupService(description: string, program: string, cpus: 
   });
 }
 
+/** Every so many minutes, from one minute after it was started (the server's boot too). */
+export function renderRepeatingTimer(unitName: string, minutes: number): string {
+  return renderUnit(source, {
+    Unit: { Description: `${unitName} every ${minutes} min` },
+    Timer: {
+      OnActiveSec: "1min",
+      OnUnitActiveSec: `${minutes}min`,
+      AccuracySec: "5s",
+      Unit: `${unitName}.service`,
+    },
+    Install: { WantedBy: "timers.target" },
+  });
+}
+
 /** Every day at this time. A run that was missed, because the server was off, is made after the boot. */
 export function renderBackupTimer(
   unitName: string,

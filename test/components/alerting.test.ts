@@ -52,6 +52,8 @@ describe("alerts of an adopted suite", () => {
     expect(alertmanager["command"]).toContain("--web.listen-address=127.0.0.1:9093");
     // Without it Alertmanager opens port 9094 on every address.
     expect(alertmanager["command"]).toContain("--cluster.listen-address=");
+    // A week is the longest repeat.
+    expect(alertmanager["command"]).toContain("--data.retention=192h");
     expect(outputs.endpoints["prometheus"]).toBe("http://198.18.0.11:9090");
     expect(outputs.endpoints["ownPrometheus"]).toBe("http://127.0.0.1:9091");
     expect(outputs.endpoints["alertmanager"]).toBe("http://127.0.0.1:9093");
@@ -66,6 +68,7 @@ describe("alerts of an adopted suite", () => {
       "node",
       "mysql",
       "blackbox",
+      "minio",
       "probe-backend",
       "probe-admin",
       "probe-minio",
@@ -74,7 +77,7 @@ describe("alerts of an adopted suite", () => {
     for (const job of jobs) expect(job.static_configs[0].labels).toEqual({ server: "a" });
     expect(config.alerting.alertmanagers[0].static_configs[0].targets).toEqual(["127.0.0.1:9093"]);
     const rules = String(command("a-alerting-rules").inputs["stdin"]);
-    expect(rules).not.toContain("RedisDown");
+    expect(rules).not.toContain("alert: RedisDown");
     expect(rules).not.toContain("BackendErrorRateHigh");
     expect(rules).toContain("TLSCertificateExpiring");
     // Every job that a rule asks for exists, or the rule could never fire.

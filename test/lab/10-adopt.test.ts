@@ -16,13 +16,18 @@ const logFile = cacheDirectory("lab", "traffic", "test-adopt.jsonl");
 let commandLines: ReadonlySet<string> = new Set();
 let before: { fingerprint: unknown; server: string; accounts: string };
 
-/** MySQL's accounts and global variables, as root sees them through the suite's own container. */
+/**
+ * MySQL's accounts with their privileges and its global variables, as root sees them through the suite's own container. GTID sets
+ * grow with the traffic.
+ */
 async function mysqlAccounts(): Promise<string> {
   const password = suiteCredentials().mysqlRootPassword;
   const result = await onServer(
     "a",
     `IFS= read -r MYSQL_PWD; export MYSQL_PWD
-docker exec -e MYSQL_PWD im-mysql-prod mysql -uroot -N -B -e "SELECT user, host FROM mysql.user ORDER BY 1, 2"`,
+sql() { docker exec -i -e MYSQL_PWD im-mysql-prod mysql -uroot -N -B; }
+sql <<<"SELECT CONCAT('SHOW GRANTS FOR ', QUOTE(user), '@', QUOTE(host), ';') FROM mysql.user ORDER BY user, host" | sql
+sql <<<"SELECT * FROM performance_schema.global_variables WHERE variable_name NOT LIKE 'gtid%' ORDER BY 1"`,
     { input: `${password}\n` },
   );
   return result.stdout;

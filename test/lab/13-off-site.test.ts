@@ -6,7 +6,7 @@ import { onServer } from "../../lab/servers.ts";
 import { unavailableImages, writeLabConfiguration } from "../../lab/stack-configuration.ts";
 import { suiteNames } from "../../lab/suite.ts";
 import { run } from "../../lib/process.ts";
-import { clearServer, forgetState } from "../support/create-stack.ts";
+import { clearServer, forgetCreateState } from "../support/create-stack.ts";
 import { printed, pulumiOk } from "../support/lab.ts";
 import { type OffSite, objectStore, sftpStore, startOffSite, stopOffSite } from "../support/off-site.ts";
 
@@ -78,7 +78,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await clearServer("c");
-  forgetState(newStack);
+  forgetCreateState({ stack: newStack });
   await stopOffSite();
   await writeAdoptConfiguration(images);
   await pulumiOk(["up", "--yes", "--skip-preview", "-s", adoptStack]);
@@ -155,7 +155,7 @@ describe("the server is lost", () => {
 
     const started = performance.now();
     await clearServer("c");
-    forgetState(newStack);
+    forgetCreateState({ stack: newStack });
     await onServer(
       "c",
       `mkdir -p -m 0755 /var/lib/im-suite && mkdir -p -m 0700 /var/lib/im-suite/secrets

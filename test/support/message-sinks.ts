@@ -79,14 +79,21 @@ export async function smtpSink(address: string): Promise<Sink> {
   };
 }
 
-/** Waits for the first message at this path with this word. @throws with what came instead. */
-export async function message(sink: Sink, path: string, word: string, seconds: number): Promise<Message> {
+/**
+ * Waits for the first message at this path with this word.
+ * @param from how many messages to pass over: those of an earlier fault.
+ * @throws with what came instead.
+ */
+export async function message(sink: Sink, path: string, word: string, seconds: number, from = 0): Promise<Message> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
-    const found = sink.messages.find((one) => one.path === path && one.text.includes(word));
+    const found = sink.messages.slice(from).find((one) => one.path === path && one.text.includes(word));
     if (found !== undefined) return found;
     if (Date.now() > deadline) {
-      const seen = sink.messages.map((one) => `${one.path} ${one.text.slice(0, 120)}`).join("\n");
+      const seen = sink.messages
+        .slice(from)
+        .map((one) => `${one.path} ${one.text.slice(0, 120)}`)
+        .join("\n");
       throw new Error(`no message with ${word} at ${path || "the mail server"} within ${seconds} s; seen:\n${seen}`);
     }
     await sleep(250);

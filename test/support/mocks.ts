@@ -83,7 +83,6 @@ export function testConfiguration(suite: Record<string, unknown>, more: Record<s
   });
   return parseConfiguration({
     stage: 1,
-    backup: { enabled: true },
     servers: { a: { address: "198.18.0.11", privateKeyFile, hostKey } },
     suite,
     ...(suite["mode"] === "adopt"

@@ -15,6 +15,8 @@ const everything: AlertRuleOptions = {
   backendMetrics: true,
   tls: true,
   healthCheckIntervalMinutes: 5,
+  backup: { binaryLogMinutes: 5 },
+  growth: { queries: true, monthlyTotals: { 1: 800, 2: 1350, 3: 3000 } },
 };
 
 interface RenderedRule {
@@ -26,7 +28,9 @@ interface RenderedRule {
 }
 
 const rules = (options: AlertRuleOptions): RenderedRule[] =>
-  (parse(renderAlertRules(options)).groups as { rules: RenderedRule[] }[]).flatMap((group) => group.rules);
+  (parse(renderAlertRules(options)).groups as { rules: RenderedRule[] }[])
+    .flatMap((group) => group.rules)
+    .filter((rule) => rule.alert !== undefined);
 const names = rules(everything).map((rule) => rule.alert);
 
 /** Anchors as GitHub makes them of headings that are one word. */
@@ -42,10 +46,10 @@ describe("every alert", () => {
     const english = anchors("docs/runbooks/alerts.md");
     const chinese = anchors("docs/runbooks/alerts.zh-CN.md");
     for (const rule of rules(everything)) {
-      expect(rule.labels["severity"], rule.alert).toMatch(/^(critical|warning|none)$/);
+      expect(rule.labels["severity"], rule.alert).toMatch(/^(critical|warning|info|none)$/);
       expect(rule.labels["service"], rule.alert).toBeTruthy();
       expect(rule.annotations["summary"], rule.alert).toBeTruthy();
-      expect(rule.annotations["description"], rule.alert).toContain("{{ $value }}");
+      expect(rule.annotations["description"], rule.alert).toMatch(/\{\{ \$value( \| printf "%\.\df")? \}\}/);
       const [page, anchor] = (rule.annotations["runbook_url"] as string).split("#");
       expect(page).toBe("docs/runbooks/alerts.md");
       expect(english, rule.alert).toContain(anchor);
@@ -96,7 +100,10 @@ test("the roadmap's five keep its names, durations, severities, thresholds and w
 });
 
 test("what the suite does not have has no alert: it would be silent for ever, or fire for ever", () => {
-  const nothing = { redis: false, minio: false, backend: false, admin: false, backendMetrics: false, tls: false };
+  const nothing = {
+    ...{ redis: false, minio: false, backend: false, admin: false, backendMetrics: false, tls: false },
+    ...{ backup: undefined, growth: undefined },
+  };
   const left = rules({ ...everything, ...nothing }).map((rule) => rule.alert);
   const gone = names.filter((name) => !left.includes(name));
   expect(gone.sort()).toEqual([
@@ -104,11 +111,23 @@ test("what the suite does not have has no alert: it would be silent for ever, or
     "BackendDown",
     "BackendErrorRateHigh",
     "BackendLatencyHigh",
+    "BackupFailed",
+    "BackupMissing",
+    "BackupNeverProven",
+    "BackupRepositoryFailing",
+    "BackupTooOld",
+    "BackupUnproven",
+    "BinaryLogBackupTooOld",
+    "BinaryLogGap",
+    "GrowthNotMeasured",
     "MinIODown",
+    "MinIODriveOffline",
     "RedisDown",
     "RedisEvicting",
     "RedisMemoryHigh",
     "RedisRestartLoop",
+    "RestoreTestFailed",
+    "StageTwoIsDue",
     "TLSCertificateExpiring",
     "TLSEndpointFailing",
   ]);
@@ -121,4 +140,33 @@ test("a health check is stale after three missed rounds, whatever the interval",
     (one) => one.alert === "HealthCheckStale",
   );
   expect(stale?.expr).toContain("> 1800");
+});
+
+test("users and messages that nobody counts are no alert; load and outages still are", () => {
+  const growth = { queries: false, monthlyTotals: { 1: 800, 2: 1350, 3: 3000 } };
+  const left = rules({ ...everything, growth }).map((rule) => rule.alert);
+  expect(left).toContain("StageTwoIsDue");
+  expect(left).not.toContain("GrowthNotMeasured");
+});
+
+test("stage 2 is due by the roadmap's triggers, and the message has their values and the costs", () => {
+  const rule = rules(everything).find((one) => one.alert === "StageTwoIsDue");
+  for (const condition of [
+    'trigger="registered_users"} > 100 ',
+    'trigger="daily_active_users"} > 50 ',
+    'trigger="messages_per_day"} > 10000 ',
+    'trigger="cpu_percent"} > 70 ',
+    'trigger="outages"} > 0)',
+  ]) {
+    expect(rule?.expr).toContain(condition);
+  }
+  expect(rule?.labels["severity"]).toBe("info");
+  expect(rule?.annotations["description"]).toContain("阶段 1 800 元，阶段 2 1350 元，阶段 3 3000 元");
+});
+
+test("binary logs are too old after three missed rounds, whatever the interval, and never before half an hour", () => {
+  const tooOld = (binaryLogMinutes: number) =>
+    rules({ ...everything, backup: { binaryLogMinutes } }).find((one) => one.alert === "BinaryLogBackupTooOld")?.expr;
+  expect(tooOld(5)).toMatch(/> 30$/);
+  expect(tooOld(60)).toMatch(/> 180$/);
 });

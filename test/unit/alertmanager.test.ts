@@ -70,6 +70,10 @@ describe("Alertmanager's configuration", () => {
     expect(parse(renderAlertmanagerConfig(nothing)).route.routes[0].receiver).toBe("nobody");
   });
 
+  test("information is repeated every three days, to the same people", () => {
+    expect(config.route.routes[1]).toEqual({ matchers: ['severity="info"'], repeat_interval: "72h" });
+  });
+
   test("without a receiver alerts are kept and shown, and sent to nobody", () => {
     const { route, receivers } = parse(renderAlertmanagerConfig(nothing));
     expect(route.receiver).toBe("nobody");
@@ -102,6 +106,7 @@ describe("the receivers in the configuration", () => {
     [{ alerts: { mail: { ...mail, user: "im" } } }, "im:alertCredentials.mailPassword is missing"],
     [{ alerts: { mail }, alertCredentials: { mailPassword: "x" } }, "im:alerts.mail.user is missing"],
     [{ alerts: { email: mail } }, "im:alerts.email: unknown key"],
+    [{ alertCredentials: { dingtalkRobotUrl: "https://x.example/robot?access_token=1&sign=abc" } }, "the keyword 告警"],
     [{ alertCredentials: { webhooks: { "a b": "http://x" } } }, "a-z, 0-9"],
     [{ monitoring: { backendMetricsPath: "metrics" } }, "expected a path"],
     [{ monitoring: { tlsEndpoints: ["example.com"] } }, "expected host:port"],

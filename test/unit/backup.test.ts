@@ -21,10 +21,9 @@ function parse(backup: unknown, backupCredentials: unknown = {}) {
 }
 
 describe("configuration", () => {
-  test("off by default; then two in the morning in China, seven days, on the server only", () => {
-    const { backup } = parseConfiguration({ ...createdConfiguration(), backup: {} });
-    // Off until the lab has shown a backup and its restore.
-    expect(backup).toMatchObject({ enabled: false, time: "02:00", timeZone: "Asia/Shanghai", offSite: [] });
+  test("by default on: two in the morning in China, seven days, on the server only", () => {
+    const { backup } = parseConfiguration(createdConfiguration());
+    expect(backup).toMatchObject({ enabled: true, time: "02:00", timeZone: "Asia/Shanghai", offSite: [] });
     expect(backup.keep.daily).toBe(7);
   });
 
@@ -120,7 +119,12 @@ test("the restore program of a suite with MySQL alone is sound bash", () => {
   const mysql = { container: "im-mysql", optionFile: "/etc/im-suite/credentials/mysql-root.cnf" };
   const bounds = { cpus: 0.5, memoryMiB: 1024, keep: { daily: 7, weekly: 4, monthly: 6 } };
   const plan = {
-    ...{ server: "a", mysql, configurationPaths: ["/with 'quote"], repositories: ["local"], appendOnly: [] },
+    server: "a",
+    mysql,
+    configurationPaths: ["/with 'quote"],
+    repositories: ["local"],
+    pointInTimeDays: 7,
+    appendOnly: [],
     keyFile: "/key",
   };
   shellcheck(new Map([["im-restore", renderRestoreProgram({ ...plan, ...bounds })]]));

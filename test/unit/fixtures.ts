@@ -12,7 +12,6 @@ export type RawConfiguration = {
 export function createdConfiguration(): RawConfiguration {
   return {
     stage: 1,
-    backup: { enabled: true },
     servers: {
       a: { address: "203.0.113.10", privateKeyFile: "~/.ssh/im-suite-ha", hostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5" },
     },
@@ -49,6 +48,7 @@ export function bareFacts(): ServerFacts {
     createdData: [],
     clockOffsetSeconds: 0.1,
     mysql: undefined,
+    growth: {},
   };
 }
 

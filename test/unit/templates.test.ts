@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
@@ -8,6 +9,7 @@ import { renderRedisAuth, sqlLiteral } from "../../templates/container-clients.t
 import { renderMysqldExporterOptions, renderRedisExporterPasswords } from "../../templates/exporter-credentials.ts";
 import { renderHealthCheck } from "../../templates/health-check.ts";
 import { renderLogrotate } from "../../templates/logrotate.ts";
+import { minioMetricsToken } from "../../templates/minio-metrics.ts";
 import { renderMysqlConfig } from "../../templates/mysql-config.ts";
 import { quoteOptionValue, renderMysqlOptionFile } from "../../templates/mysql-option-file.ts";
 import { renderPrometheusConfig } from "../../templates/prometheus.ts";
@@ -90,13 +92,14 @@ describe("Redis", () => {
 
   test("no password, no AUTH: it would be an error", () => expect(renderRedisAuth("")).toBe(""));
 
-  test("redis.conf refuses a password that it would have to quote", () => {
-    expect(() => renderRedisConfig({ password: 'a"b', memoryMiB: 512 })).toThrow("letters and digits");
-    expect(() => renderRedisConfig({ password: "a\nsave", memoryMiB: 512 })).toThrow("letters and digits");
+  test("redis.conf holds no password: a new one must not change it, because that restarts Redis", () => {
+    const config = renderRedisConfig({ passwordFile: "/etc/redis/password.conf", memoryMiB: 512 });
+    expect(config).toContain("\ninclude /etc/redis/password.conf\n");
+    expect(config).not.toMatch(/requirepass|masterauth/);
   });
 
   test("data may take three quarters of the memory: the rest is for copy-on-write", () => {
-    expect(renderRedisConfig({ password: "abc", memoryMiB: 512 })).toContain("\nmaxmemory 384mb\n");
+    expect(renderRedisConfig({ passwordFile: "/p", memoryMiB: 512 })).toContain("\nmaxmemory 384mb\n");
   });
 
   test("the exporter's password file is JSON with the exporter's own address as key", () => {
@@ -185,6 +188,7 @@ describe("monitoring", () => {
       listenAddress: "fd00::1",
       prometheusPort: 9091,
       redis: false,
+      minioMetrics: true,
       adminUrl: "http://127.0.0.1:3001",
       backendMetricsPath: "",
       tlsEndpoints: [],
@@ -201,6 +205,42 @@ describe("monitoring", () => {
       ],
       static_configs: [{ targets: ["http://127.0.0.1:3001/"], labels: { server: "a" } }],
     });
+  });
+
+  test("MinIO is asked with a token that comes from a file, and not at all where its metrics are not wanted", () => {
+    const watched = {
+      listenAddress: "127.0.0.1",
+      prometheusPort: 9091,
+      redis: false,
+      minioUrl: "http://127.0.0.1:9000",
+      backendMetricsPath: "",
+      tlsEndpoints: [],
+    };
+    const jobs = (minioMetrics: boolean) =>
+      parse(renderPrometheusConfig({ server: "a", jobs: scrapeJobs({ ...watched, minioMetrics }) })).scrape_configs;
+    const named = (minioMetrics: boolean) =>
+      jobs(minioMetrics).filter((job: { job_name: string }) => job.job_name === "minio");
+    expect(named(true)).toEqual([
+      {
+        job_name: "minio",
+        metrics_path: "/minio/v2/metrics/cluster",
+        authorization: { type: "Bearer", credentials_file: "/etc/prometheus-secrets/minio-token" },
+        static_configs: [{ targets: ["127.0.0.1:9000"], labels: { server: "a" } }],
+      },
+    ]);
+    expect(named(false)).toEqual([]);
+  });
+
+  test("the token is what mc prints: HS512 with the secret key, for one account, until 2100", () => {
+    const token = minioMetricsToken("im_metrics", "key");
+    const [header = "", body = "", signature = ""] = token.split(".");
+    const read = (part: string) => JSON.parse(Buffer.from(part, "base64url").toString());
+    expect(read(header)).toEqual({ alg: "HS512", typ: "JWT" });
+    expect(read(body)).toEqual({ exp: 4102444800, sub: "im_metrics", iss: "prometheus" });
+    expect(signature).toBe(createHmac("sha512", "key").update(`${header}.${body}`).digest("base64url"));
+    // The same for ever: another one in every preview would be a change in every preview.
+    expect(minioMetricsToken("im_metrics", "key")).toBe(token);
+    expect(minioMetricsToken("im_metrics", "another")).not.toBe(token);
   });
 
   test("a one-minute alert can be out 40 s after its minute: a scrape, its timeout, an evaluation", () => {

@@ -33,4 +33,16 @@ describe("Alertmanager (amtool)", () => {
       expect(result.exitCode).not.toBe(0);
     }
   });
+
+  it.each([
+    ["critical", ["severity=critical", "alertname=MySQLDown", "server=a", "service=mysql"], "people"],
+    ["warning", ["severity=warning", "alertname=HighCPUUsage", "server=a", "service=host"], "people"],
+    ["info", ["severity=info", "alertname=StageTwoIsDue", "server=a", "service=growth"], "people"],
+    ["the watchdog", ["severity=none", "alertname=Watchdog", "server=a", "service=watchdog"], "dead-mans-switch"],
+  ])("sends %s where it belongs", async (_, labels, receiver) => {
+    const routing = ["config", "routes", "test", "--config.file=/check/alertmanager.yml", ...labels];
+    const result = await inImage("alertmanager", "amtool", routing, { "alertmanager.yml": config });
+    expect(result.exitCode, text(result)).toBe(0);
+    expect(result.stdout.trim()).toBe(receiver);
+  });
 });

@@ -20,6 +20,7 @@ describe("the real programs accept what we render, and refuse it when it is brok
       prometheusPort: 9091,
       redis: true,
       minioUrl: "http://127.0.0.1:9000",
+      minioMetrics: true,
       backendUrl: "http://127.0.0.1:8080",
       adminUrl: "http://127.0.0.1:3001",
       backendMetricsPath: "/metrics",
@@ -90,9 +91,10 @@ describe("the real programs accept what we render, and refuse it when it is brok
         ],
         {
           "redis.conf": config,
+          "password.conf": "requirepass Abc123\n",
         },
       );
-    const config = renderRedisConfig({ password: "Abc123", memoryMiB: 512 });
+    const config = renderRedisConfig({ passwordFile: "/check/password.conf", memoryMiB: 512 });
     expect((await start(config)).stdout).toContain("noeviction");
     expect((await start(config.replace("appendonly yes", "appendonly perhaps"))).stdout).not.toContain("noeviction");
   });
