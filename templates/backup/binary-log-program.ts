@@ -153,7 +153,7 @@ newest=$(find "$folder" -type f -name '*.[0-9]*' ! -name '*.partial' -printf '%f
 for repository in "\${all_repositories[@]}"; do
   mark="$directory/binary-logs-saved.$repository"
   if [ -z "$newest" ] || [ "$(cat "$mark" 2>/dev/null)" = "$uuid/$newest" ]; then continue; fi
-  if open_repository "$repository" 2>"$errors" && restic_on "$repository" backup --quiet --host "$backup_host" --tag im-suite,binary-logs --exclude '*.partial' "$binary_logs" 2>"$errors" >/dev/null; then
+  if save_in "$repository" --quiet --tag im-suite,binary-logs --exclude '*.partial' "$binary_logs" 2>"$errors" >/dev/null; then
     printf '%s\\n' "$uuid/$newest" >"$mark"
     # Each of these snapshots holds all logs: three are enough. Their space is given back by the nightly prune.
     restic_on "$repository" forget --quiet --host "$backup_host" --tag im-suite,binary-logs --group-by host --keep-last 3 2>"$errors" >/dev/null ||
