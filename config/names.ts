@@ -103,8 +103,10 @@ export const minioMetricsAccount = { user: "im_metrics", policy: "im-metrics" } 
 export const prometheusSecrets = {
   onServer: `${configurationDirectory}/prometheus-secrets`,
   inContainer: "/etc/prometheus-secrets",
-  minioToken: "minio-token",
 } as const;
+
+/** Prometheus holds on to a token once it has read it: another token is another file, which changes the configuration and is read. */
+export const minioTokenFile = (generation: number) => (generation === 1 ? "minio-token" : `minio-token-${generation}`);
 /** MinIO's user of the application in a created suite: with a hyphen and its generation, im-app-1. */
 export const minioApplicationUser = "im-app";
 
