@@ -99,10 +99,13 @@ export const mysqlAccounts = {
 /** Who reads MinIO's metrics, and the policy that allows just that. */
 export const minioMetricsAccount = { user: "im_metrics", policy: "im-metrics" } as const;
 
-/** Tokens that Prometheus shows to what it watches, readable by it alone. */
+/**
+ * Tokens that Prometheus shows to what it watches, readable by it alone. Below its configuration and not a mount of its own: a folder whose
+ * last file is replaced goes and comes, and a mount would hold on to the one that is gone.
+ */
 export const prometheusSecrets = {
-  onServer: `${configurationDirectory}/prometheus-secrets`,
-  inContainer: "/etc/prometheus-secrets",
+  onServer: `${configurationDirectory}/prometheus/secrets`,
+  inContainer: "/etc/prometheus/secrets",
 } as const;
 
 /** Prometheus holds on to a token once it has read it: another token is another file, which changes the configuration and is read. */

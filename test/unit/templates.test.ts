@@ -224,7 +224,7 @@ describe("monitoring", () => {
       {
         job_name: "minio",
         metrics_path: "/minio/v2/metrics/cluster",
-        authorization: { type: "Bearer", credentials_file: "/etc/prometheus-secrets/minio-token-2" },
+        authorization: { type: "Bearer", credentials_file: "/etc/prometheus/secrets/minio-token-2" },
         static_configs: [{ targets: ["127.0.0.1:9000"], labels: { server: "a" } }],
       },
     ]);
