@@ -21,9 +21,12 @@ import {
   counterChanges,
   explanations,
   milestone,
+  type Orphan,
+  orphansIn,
   type PreviewSummary,
   parseRecords,
   renderRecordQuestions,
+  renderRemoveOrphans,
   type ServerRecord,
   summarisePreview,
   typedKinds,
@@ -94,21 +97,38 @@ function publish(temporary: string, file: string): void {
   renameSync(temporary, file);
 }
 
-async function rotate(pulumi: PulumiRunner, target: StackTarget): Promise<number> {
+/** Brings the new counters in. @returns the seconds that it took. */
+async function rotate(
+  pulumi: PulumiRunner,
+  target: StackTarget,
+  server: ServerConfiguration,
+  replaced: readonly string[],
+): Promise<number> {
   const started = performance.now();
   const since = () => elapsed((performance.now() - started) / 1000);
   await step("Rotate", async (progress) => {
-    const result = await pulumi(
-      ["up", "--yes", "--skip-preview", "--stack", target.stack, "--config-file", target.configurationFile],
-      {
-        timeoutSeconds: 3600,
-        onLine: (line) => {
-          const text = milestone(line);
-          if (text === undefined) progress.detail(line);
-          else progress.note(`${since().padStart(8)}  ${text}`);
+    const up = async () =>
+      await pulumi(
+        ["up", "--yes", "--skip-preview", "--stack", target.stack, "--config-file", target.configurationFile],
+        {
+          timeoutSeconds: 3600,
+          onLine: (line) => {
+            const text = milestone(line);
+            if (text === undefined) progress.detail(line);
+            else progress.note(`${since().padStart(8)}  ${text}`);
+          },
         },
-      },
-    );
+      );
+    let result = await up();
+    // A run that was killed while it made a container left one that Pulumi does not know: its name is taken.
+    for (let orphans: Orphan[]; result.exitCode !== 0; ) {
+      orphans = orphansIn(result.stdout + result.stderr, replaced);
+      if (orphans.length === 0) break;
+      progress.note(`an interrupted run left ${orphans.map(({ name }) => name).join(", ")}: taken away and made again`);
+      const removal = await sshScript(server, renderRemoveOrphans(orphans), "im:servers.a", { timeoutSeconds: 120 });
+      if (removal.exitCode !== 0) break;
+      result = await up();
+    }
     if (result.exitCode !== 0) {
       throw failed(
         result.stdout + result.stderr,
@@ -186,7 +206,8 @@ await runMain(async () => {
     return 0;
   }
   publish(temporary, file);
-  const seconds = await rotate(pulumi, target);
+  const server = configuration.servers.a as ServerConfiguration;
+  const seconds = await rotate(pulumi, target, server, summary.replacedContainers);
   const now = await reached(pulumi, target);
   const rows = changes.map(({ kind, to }) => [
     typedKinds[kind],

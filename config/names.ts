@@ -34,6 +34,8 @@ export const textfileDirectory = `${stateDirectory}/metrics`;
 export const backupDirectory = `${stateDirectory}/backup`;
 /** State and configuration of the Pulumi stacks, secrets encrypted. Beside the backups, so a destroy leaves it as it leaves them. */
 export const pulumiStateDirectory = `${backupDirectory}/pulumi-state`;
+/** Copies of MySQL's binary logs, one folder for each server_uuid. */
+export const binaryLogDirectory = `${backupDirectory}/binary-logs`;
 /** The roadmap's name. */
 export const backupLog = "/var/log/im-backup.log";
 /** Create-once file that opens every backup repository. */

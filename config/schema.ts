@@ -167,6 +167,12 @@ const alerts = z.strictObject({
 
 const webAddress = z.url({ protocol: /^https?$/, error: "expected http://… or https://…" });
 
+/** Alertmanager cannot sign what it sends, and an address with a signature in it is good for an hour. */
+const robotAddress = webAddress.refine(
+  (url) => !/[?&]sign=/.test(url),
+  "expected the robot's address without a signature: guard the robot by the keyword 告警 instead (docs/decisions/0004-alert-receivers.md)",
+);
+
 /** Secrets of the receivers: who knows a robot's address can write to its group. Written with `pulumi config set --secret --path`. */
 const alertCredentials = z.strictObject({
   mailPassword: z.string().min(1).refine(withoutLineBreak, "a password cannot contain a line break or NUL").optional(),
@@ -178,10 +184,10 @@ const alertCredentials = z.strictObject({
       "expected names of a-z, 0-9 and -",
     )
     .default({}),
-  /** Addresses of group robots (群机器人). */
-  wecomRobotUrl: webAddress.optional(),
-  dingtalkRobotUrl: webAddress.optional(),
-  feishuRobotUrl: webAddress.optional(),
+  /** Addresses of group robots (群机器人), guarded by the keyword 告警 or by the server's address, not by a signature (加签). */
+  wecomRobotUrl: robotAddress.optional(),
+  dingtalkRobotUrl: robotAddress.optional(),
+  feishuRobotUrl: robotAddress.optional(),
   /** Hears from us every five minutes and raises the alarm when it does not: the dead man's switch. */
   deadMansSwitchUrl: webAddress.optional(),
 });
@@ -231,6 +237,8 @@ const offSiteRepository = z.discriminatedUnion(
         .string()
         .regex(/^[a-zA-Z0-9._/-]+$/, "expected a path in the bucket")
         .default("im-suite"),
+      /** The account there may add but not delete: the server removes nothing of what is too old. */
+      appendOnly: z.boolean().default(false),
     }),
   ],
   { error: "expected type: directory, sftp or s3" },
@@ -245,6 +253,10 @@ const backup = z.strictObject({
   /** Spreads the load of several servers on one off-site repository. */
   randomDelayMinutes: z.number().int().min(0).max(240).default(0),
   keep: retention.prefault({}),
+  /** How often MySQL's binary logs are copied: at most so much is lost with the server, and so fresh is a restore to a moment. */
+  binaryLogMinutes: z.number().int().min(1).max(60).default(5),
+  /** Over how many days MySQL can be restored to any moment. Default: keep.daily. */
+  pointInTimeDays: z.number().int().min(1).max(366).optional(),
   /** Share of the processors for the programs and, once more, for the throw-away containers. */
   cpus: z.number().min(0.1).max(16).default(0.5),
   memoryMiB: z.number().int().min(512).default(1024),

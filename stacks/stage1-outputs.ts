@@ -158,7 +158,7 @@ function nextSteps(configuration: Configuration, server: ServerConfiguration, mo
     `Look at the health check: ssh root@${server.address} tail -n 20 ${healthCheckLog}`,
     ...(suite.mode === "adopt"
       ? [
-          "Passwords that were published in the roadmap (Replication_Pass_2024!, ZhRedis2024SecurePass!@#) are known to everybody: change them if your suite uses them.",
+          "Passwords that were published in the roadmap (Replication_Pass_2024!, ZhRedis2024SecurePass!@#) are known to everybody: change them if your suite uses them (docs/runbooks/rotate.md).",
           `The adopted suite publishes its databases as its own compose file says: check ${suite.directory}/docker-compose.yml and your firewall for ports ${suite.ports.mysql}, ${suite.ports.redis} and ${suite.ports.minio}.`,
         ]
       : [
@@ -167,7 +167,7 @@ function nextSteps(configuration: Configuration, server: ServerConfiguration, mo
         ]),
     ...(hasPrometheus(configuration) && !reachesPeople(configuration)
       ? [
-          "Alerts reach nobody yet: set im:alerts.mail or a robot, for example pulumi config set --secret --path im:alertCredentials.wecomRobotUrl",
+          "Alerts reach nobody yet: set im:alerts.mail or a robot, for example pulumi config set --secret --path im:alertCredentials.wecomRobotUrl. Guard a robot of DingTalk or Feishu by the keyword 告警, not by a signature (加签).",
         ]
       : []),
     ...(configuration.backup.enabled

@@ -15,7 +15,7 @@ export function alertRuleGroups(options: AlertRuleOptions): readonly AlertRuleGr
     mysqlRules(),
     ...(options.redis ? [redisRules()] : []),
     serviceRules(options),
-    ...(options.backup ? [backupRules(options)] : []),
+    ...(options.backup === undefined ? [] : [backupRules({ ...options.backup, server: options.server })]),
     ...(options.growth === undefined ? [] : [growthRules({ ...options.growth, server: options.server })]),
     monitoringRules(),
   ];
@@ -38,6 +38,7 @@ export function renderAlertRules(options: AlertRuleOptions): string {
         alert: rule.name,
         expr: rule.expr,
         for: rule.for,
+        ...(rule.keepFiringFor === undefined ? {} : { keep_firing_for: rule.keepFiringFor }),
         labels: { severity: rule.severity, service: rule.service },
         annotations: { summary: rule.summary, description: rule.description, runbook_url: runbookOf(rule.name) },
       })),

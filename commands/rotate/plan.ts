@@ -1,5 +1,5 @@
 import { parseDocument } from "yaml";
-import { createOnceDirectory, createOnceFiles } from "../../config/names.ts";
+import { createOnceDirectory, createOnceFiles, stageLabel } from "../../config/names.ts";
 import { type RotationKind, rotatable, rotationKinds } from "../../config/rotation.ts";
 import type { Configuration } from "../../config/schema.ts";
 import { OperatorError } from "../../lib/errors.ts";
@@ -33,7 +33,7 @@ export function chosenKinds(only: string | undefined, configuration: Configurati
   const ours = rotatable(configuration);
   if (only === undefined) return ours;
   const names = only.split(",").map((name) => name.trim());
-  return names.map((name) => {
+  return [...new Set(names)].map((name) => {
     const kind = rotationKinds.find((one) => typedKinds[one] === name);
     if (kind === undefined) {
       throw new OperatorError(
@@ -157,6 +157,31 @@ export function summarisePreview(json: string): PreviewSummary {
       .sort(),
     deleted: [...urnsOf("delete")].map((urn) => urn.split("::").at(-1) ?? urn),
   };
+}
+
+/** A container that a killed run made and did not write down. */
+export interface Orphan {
+  readonly name: string;
+  readonly id: string;
+}
+
+/** Orphans in the output of a failed `up`, those alone that a rotation replaces: nothing else may be taken away for it. */
+export function orphansIn(output: string, replaced: readonly string[]): Orphan[] {
+  const found = output.matchAll(/container name "\/([\w.-]+)" is already in use by container "([0-9a-f]{64})"/g);
+  const orphans = new Map([...found].map(([, name = "", id = ""]) => [id, { name, id }]));
+  return [...orphans.values()].filter(({ name }) => replaced.includes(name));
+}
+
+/** Takes orphans away: only what carries our label, and stopped gently. */
+export function renderRemoveOrphans(orphans: readonly Orphan[]): string {
+  return script(
+    `for id in ${commandLine(orphans.map(({ id }) => id))}; do`,
+    `  stage=$(docker inspect --format '{{index .Config.Labels "${stageLabel}"}}' "$id")`,
+    '  [ -n "$stage" ] || { echo "the container $id is not ours" >&2; exit 1; }',
+    '  timeout 60 docker stop --time 20 "$id" >/dev/null',
+    '  docker rm "$id" >/dev/null',
+    "done",
+  );
 }
 
 /** Lines of `pulumi up` that a person wants to see, in words. Undefined for all others. */

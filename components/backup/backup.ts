@@ -10,6 +10,8 @@ import {
 } from "../../config/names.ts";
 import type { BackupConfiguration, BackupCredentials, OffSiteRepository } from "../../config/schema.ts";
 import { renderBackupProgram } from "../../templates/backup/backup-program.ts";
+import { renderBinaryLogProgram } from "../../templates/backup/binary-log-program.ts";
+import { renderBinaryLogReader } from "../../templates/backup/binary-log-reader.ts";
 import type { BackupPlan } from "../../templates/backup/plan.ts";
 import {
   localRepository,
@@ -19,7 +21,7 @@ import {
 } from "../../templates/backup/repositories.ts";
 import { renderRestoreProgram } from "../../templates/backup/restore-program.ts";
 import { renderRestoreTestProgram } from "../../templates/backup/restore-test-program.ts";
-import { renderBackupService, renderBackupTimer } from "../../templates/backup/units.ts";
+import { renderBackupService, renderBackupTimer, renderRepeatingTimer } from "../../templates/backup/units.ts";
 import { renderRedisAuth } from "../../templates/container-clients.ts";
 import { renderLogrotate } from "../../templates/logrotate.ts";
 import { renderAcceptBackupKey, renderEndBackupKeyRotation } from "../../templates/rotation/backup-key.ts";
@@ -48,7 +50,7 @@ export interface BackupArgs {
 }
 
 /**
- * Backups of the suite on one server: the key, the repositories, the three programs and their timers. A destroy removes the
+ * Backups of the suite on one server: the key, the repositories, the programs and their timers. A destroy removes the
  * programs; the repositories and the key stay.
  */
 export class Backup extends pulumi.ComponentResource {
@@ -97,8 +99,10 @@ export class Backup extends pulumi.ComponentResource {
       },
       configurationPaths: args.configurationPaths,
       repositories: repositories.map((repository) => repository.name),
+      appendOnly: repositories.flatMap((one) => (one.type === "s3" && one.appendOnly ? [one.name] : [])),
       keyFile: `${createOnceDirectory}/${backupKeyFile}`,
       keep: backup.keep,
+      pointInTimeDays: backup.pointInTimeDays ?? backup.keep.daily,
       cpus: backup.cpus,
       memoryMiB: backup.memoryMiB,
     };
@@ -116,14 +120,16 @@ export class Backup extends pulumi.ComponentResource {
       script: renderEndBackupKeyRotation(plan, args.generation),
       timeoutSeconds,
     };
-    const program = (programName: string, content: string) =>
+    const program = (programName: string, content: string, validate = ["bash", "-n"]) =>
       new HostFile(
         `${name}-${programName}-program`,
-        { host, path: `${programDirectory}/${programName}`, mode: "0755", content, validate: ["bash", "-n"] },
+        { host, path: `${programDirectory}/${programName}`, mode: "0755", content, validate },
         { parent: this, dependsOn: files },
       );
+    files.push(program("im-binary-log-reader", renderBinaryLogReader(), ["perl", "-c"]));
     const backupProgram = program("im-backup", renderBackupProgram(plan));
     const testProgram = program("im-restore-test", renderRestoreTestProgram(plan));
+    const binaryLogProgram = program("im-binary-log-backup", renderBinaryLogProgram(plan));
     program("im-restore", renderRestoreProgram(plan));
 
     new HostFile(
@@ -136,25 +142,33 @@ export class Backup extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    const daily = (unitName: string, description: string, file: HostFile, time: string, metrics: string) =>
+    const timer = (unitName: string, description: string, file: HostFile, text: string, metrics: string) =>
       new SystemdTimer(
         `${name}-${unitName}`,
         {
           host,
           unitName,
           service: renderBackupService(description, file.path, backup.cpus),
-          timer: renderBackupTimer(unitName, time, backup),
+          timer: text,
           writes: [`${textfileDirectory}/${metrics}`, `${textfileDirectory}/${metrics}.partial`],
         },
         { parent: this, dependsOn: file },
       );
-    daily("im-backup", "Backup of the IM suite", backupProgram, backup.time, "backup.prom");
-    daily(
+    const daily = (unitName: string, time: string) => renderBackupTimer(unitName, time, backup);
+    timer("im-backup", "Backup of the IM suite", backupProgram, daily("im-backup", backup.time), "backup.prom");
+    timer(
       "im-restore-test",
       "Restore test of the newest backup of the IM suite",
       testProgram,
-      backup.restoreTestTime,
+      daily("im-restore-test", backup.restoreTestTime),
       "restore-test.prom",
+    );
+    timer(
+      "im-binary-log-backup",
+      "Copies of MySQL's binary logs",
+      binaryLogProgram,
+      renderRepeatingTimer("im-binary-log-backup", backup.binaryLogMinutes),
+      "binary-logs.prom",
     );
     this.registerOutputs({});
   }

@@ -1,4 +1,4 @@
-import type { AlertRule, AlertRuleGroup, AlertRuleOptions } from "./rule.ts";
+import type { AlertRule, AlertRuleGroup } from "./rule.ts";
 
 /** A day and two hours: a backup that runs every night is never so old, unless one was missed. */
 const oldestHours = 26;
@@ -7,7 +7,9 @@ const oldestHours = 26;
  * Backups, by what their programs write for node_exporter. Before the first run there is nothing to read: then an alert waits as
  * long as a backup may be old, so that switching backups on is not an alarm.
  */
-export function backupRules(options: AlertRuleOptions): AlertRuleGroup {
+export function backupRules(options: { readonly server: string; readonly binaryLogMinutes: number }): AlertRuleGroup {
+  // Three rounds missed, and never less than half an hour: the nightly run may hold them up.
+  const oldestMinutes = Math.max(30, options.binaryLogMinutes * 3);
   const never = (metric: string) => `${metric} == 0 or absent(${metric}{server="${options.server}"})`;
   // 0 says that there was none yet; its age would be half a century.
   const hoursSince = (metric: string) => `(time() - (${metric} > 0)) / 3600`;
@@ -80,13 +82,22 @@ export function backupRules(options: AlertRuleOptions): AlertRuleGroup {
     },
     {
       name: "BinaryLogBackupTooOld",
-      expr: "(time() - (im_binary_log_backup_last_success_timestamp_seconds > 0)) / 60 > 30",
+      expr: `(time() - (im_binary_log_backup_last_success_timestamp_seconds > 0)) / 60 > ${oldestMinutes}`,
       for: "5m",
       severity: "critical",
       service: "backup",
       summary: "二进制日志备份过旧",
+      description: `服务器 {{ $labels.server }} 超过 ${oldestMinutes} 分钟没有备份 MySQL 二进制日志，无法恢复到最近的时间点，当前值: {{ $value | printf "%.0f" }} 分钟`,
+    },
+    {
+      name: "BinaryLogGap",
+      expr: "im_binary_log_backup_gap == 1",
+      for: "5m",
+      severity: "warning",
+      service: "backup",
+      summary: "二进制日志缺失",
       description:
-        '服务器 {{ $labels.server }} 超过 30 分钟没有备份 MySQL 二进制日志，无法恢复到最近的时间点，当前值: {{ $value | printf "%.0f" }} 分钟',
+        "服务器 {{ $labels.server }} 缺少最近一次备份之后的某个二进制日志，下一次备份之前无法恢复到更晚的时间点，当前值: {{ $value }}",
     },
   ];
   return { name: "im_backup", rules };

@@ -77,6 +77,8 @@ export function hostRules(options: AlertRuleOptions): AlertRuleGroup {
         expr: 'max by(server) (up{job=~"node|mysql|redis"}) == 0',
         // Half the databases' minute: it must be known before their alerts leave, or it cannot hold them back.
         for: "30s",
+        // And a minute longer: a host that is back has its services back a little later, and that is no news.
+        keepFiringFor: "1m",
         severity: "critical",
         service: "host",
         summary: "服务器失联",
@@ -115,8 +117,9 @@ export function hostRules(options: AlertRuleOptions): AlertRuleGroup {
       },
       {
         name: "ContainerRestartLoop",
-        // The exporters tell of MySQL and Redis; this of every container, by when it was last started.
-        expr: "sum by(server, name) (changes(im_container_start_time_seconds[30m])) >= 3",
+        // The exporters tell of MySQL and Redis; this of every container. By its start times, and by Docker's own count: a loop may be
+        // faster than the looks at it.
+        expr: "changes(im_container_start_time_seconds[30m]) >= 3 or im_container_restart_count - min_over_time(im_container_restart_count[30m]) >= 3",
         for: "1m",
         severity: "critical",
         service: "containers",
@@ -131,6 +134,16 @@ export function hostRules(options: AlertRuleOptions): AlertRuleGroup {
         service: "containers",
         summary: "容器没有运行",
         description: "服务器 {{ $labels.server }} 的容器 {{ $labels.name }} 没有运行，当前值: {{ $value }}",
+      },
+      {
+        name: "ContainerMetricsStale",
+        // Without them the two rules above are blind, and look as if all were well.
+        expr: "im_container_metrics_ok == 0 or time() - im_container_metrics_timestamp_seconds > 600",
+        for: "5m",
+        severity: "warning",
+        service: "containers",
+        summary: "容器状态没有更新",
+        description: "服务器 {{ $labels.server }} 读不到容器状态，当前值: {{ $value }}",
       },
       {
         name: "HealthCheckFailing",

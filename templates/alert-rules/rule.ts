@@ -25,6 +25,8 @@ export interface AlertRule {
   readonly expr: string;
   /** How long the expression must hold, as Prometheus writes a duration. */
   readonly for: string;
+  /** How long it still fires after the expression holds no more. Without: not at all. */
+  readonly keepFiringFor?: string;
   readonly severity: Severity;
   readonly service: AlertService;
   readonly summary: string;
@@ -61,8 +63,8 @@ export interface AlertRuleOptions {
   /** There are endpoints whose certificate is watched. */
   readonly tls: boolean;
   readonly healthCheckIntervalMinutes: number;
-  /** Backups are enabled. */
-  readonly backup: boolean;
+  /** Undefined when backups are not enabled. */
+  readonly backup: { readonly binaryLogMinutes: number } | undefined;
   /** Undefined when nobody wants to hear when stage 2 is due. */
   readonly growth: GrowthRuleOptions | undefined;
 }

@@ -13,6 +13,15 @@ export function serviceRules(options: AlertRuleOptions): AlertRuleGroup {
       summary: "MinIO 服务宕机",
       description: "{{ $labels.instance }} 没有正常响应（服务器 {{ $labels.server }}，当前值: {{ $value }}）",
     });
+    rules.push({
+      name: "MinIODriveOffline",
+      expr: "minio_cluster_drive_offline_total > 0",
+      for: "1m",
+      severity: "critical",
+      service: "minio",
+      summary: "MinIO 磁盘离线",
+      description: "服务器 {{ $labels.server }} 的 MinIO 有磁盘离线，当前值: {{ $value }}",
+    });
   }
   if (options.backend) {
     rules.push({

@@ -1,7 +1,8 @@
 import { commandLine, quote } from "../../lib/shell.ts";
+import { listFiles } from "./file-list.ts";
 import { saveObjects } from "./objects.ts";
 import type { BackupPlan } from "./plan.ts";
-import { mysqlCopy, renderShared } from "./shared.ts";
+import { mysqlCopy, renderShared, saveAccounts } from "./shared.ts";
 
 /**
  * im-backup: gathers the parts, saves them as one snapshot in every repository, proves that the dump loads, and only then removes
@@ -13,6 +14,7 @@ export function renderBackupProgram(plan: BackupPlan): string {
 minio_client=${quote(plan.minio?.clientFile ?? "")}
 configuration_paths=(${commandLine(plan.configurationPaths)})
 all_repositories=(${commandLine(plan.repositories)})
+append_only=(${commandLine(plan.appendOnly)})
 keep=(--keep-daily ${daily} --keep-weekly ${weekly} --keep-monthly ${monthly})
 
 one_at_a_time 3600 im-backup
@@ -64,19 +66,13 @@ save_mysql() {
     head -c 1000000 "$folder/dump.sql" | sed -n -E "s/^-- CHANGE (MASTER|REPLICATION SOURCE) TO (MASTER|SOURCE)_LOG_FILE='([^']*)', (MASTER|SOURCE)_LOG_POS=([0-9]+);.*/binary_log_file=\\3\\nbinary_log_position=\\5/p"
     # A long set goes over many lines.
     if [ "$gtid" = ON ]; then head -c 1000000 "$folder/dump.sql" | sed -n "/GLOBAL.GTID_PURGED=/{:more;/;/!{N;b more};p}" | tr -d ' \\n' | sed -E "s/.*='\\+?([^']*)'.*/gtid_executed=\\1\\n/"; fi
-    mysql_live <<<"SELECT CONCAT('lower_case_table_names=', @@lower_case_table_names, '\\nversion=', @@version)"
+    mysql_live <<<"SELECT CONCAT('lower_case_table_names=', @@lower_case_table_names, '\\nversion=', @@version, '\\nserver_uuid=', @@server_uuid)"
   } >"$folder/position"
   grep -q '^binary_log_file=' "$folder/position" || { echo "the dump does not say its place in the binary log" >&2; return 1; }
-  save_accounts >"$folder/accounts.sql"
+  save_accounts mysql_live >"$folder/accounts.sql"
 }
 
-# Roles are locked accounts: first, because a default role must exist.
-save_accounts() {
-  local statements
-  statements=$(mysql_live <<<"SELECT CONCAT('SHOW CREATE USER ', QUOTE(user), '@', QUOTE(host), ';') FROM mysql.user WHERE user NOT LIKE 'mysql.%' ORDER BY account_locked DESC, user, host") || return 1
-  mysql_live <<<"SET print_identified_with_as_hex = ON; $statements" | sed -e 's/^CREATE USER /CREATE USER IF NOT EXISTS /' -e 's/$/;/' || return 1
-  mysql_live <<<"\${statements//SHOW CREATE USER/SHOW GRANTS FOR}" | sed 's/$/;/'
-}
+${saveAccounts}
 
 save_redis() {
   local folder="$staging/redis" before answer place name deadline
@@ -103,8 +99,7 @@ save_redis() {
 
 ${saveObjects}
 
-# SHA-256 of everything in the staging folder: what comes back is compared with it.
-list_files() { (cd "$staging" && find . -type f ! -name files.sha256 -print0 | sort -z | xargs -0 -r sha256sum) >"$directory/files.sha256" && mv -f -- "$directory/files.sha256" "$staging/files.sha256"; }
+${listFiles}
 
 # Folders of running databases may lie beside the compose file: a copy of their files is no backup.
 list_excludes() {
@@ -124,24 +119,11 @@ list_paths() {
   done
 }
 
-# open_repository NAME: made when it is not there; the lock of a run that died is taken away, that of a living one is not.
-open_repository() {
-  local said
-  if ! said=$(restic_on "$1" cat config 2>&1 >/dev/null); then
-    case "$said" in
-      *"Is there a repository at the following location"* | *"repository does not exist"*) restic_on "$1" init >/dev/null || return 1 ;;
-      *) printf '%s\\n' "$said" >&2; return 1 ;;
-    esac
-  fi
-  restic_on "$1" unlock >/dev/null
-}
-
 # save_to REPOSITORY TAG: one snapshot, or a problem in the report.
 save_to() {
   local answer summary
   saved[$1]=0
-  if ! open_repository "$1" 2>"$errors" || ! answer=$(restic_on "$1" backup --json --host "$backup_host" --tag "im-suite,$2,run-$run" \\
-    --exclude-file "$directory/exclude" "\${saved_paths[@]}" 2>"$errors"); then
+  if ! answer=$(save_in "$1" --json --tag "im-suite,$2,run-$run" --exclude-file "$directory/exclude" "\${saved_paths[@]}" 2>"$errors"); then
     complain "repository $1: $(reason "$(cat "$errors")")"
     return 1
   fi
@@ -153,7 +135,10 @@ save_to() {
 
 # What is too old goes only where the new snapshot is.
 remove_old() {
-  restic_on "$1" forget --host "$backup_host" --tag im-suite,complete --group-by host "\${keep[@]}" >/dev/null &&
+  if [[ " \${append_only[*]} " == *" $1 "* ]]; then return; fi
+  # Only to remove needs a repository for itself: what a run that died left behind would be in the way.
+  restic_on "$1" unlock >/dev/null &&
+    restic_on "$1" forget --host "$backup_host" --tag im-suite,complete --group-by host "\${keep[@]}" >/dev/null &&
     restic_on "$1" forget --host "$backup_host" --tag im-suite,partial --group-by host --keep-last 3 --prune >/dev/null
 }
 
@@ -182,7 +167,7 @@ finish() {
     (.repositories | to_entries[] | "  repository \\(.key): \\(if .value.ok == 1 then "snapshot \\(.value.snapshot), \\(.value.addedBytes / 1024 | floor) KiB added" else "FAILED" end)"),
     (.problems[] | "  problem: \\(.)")' "$directory/reports/$run.json" >"$directory/reports/$run.txt" || :
   # Two months of reports are enough.
-  find "$directory/reports" "$directory/fingerprints" -type f -mtime +62 -delete || :
+  find "$directory/reports" "$directory/fingerprints" "$directory/positions" -type f -mtime +62 -delete || :
   {
     echo "# HELP im_backup_last_success_timestamp_seconds When the last complete backup ended."
     echo "# TYPE im_backup_last_success_timestamp_seconds gauge"
@@ -229,6 +214,8 @@ proven=false
 if [ "$tag" = complete ] && [ -n "$mysql_container" ]; then
   if load_mysql_copy "$staging/mysql" 2>"$errors" </dev/null && fingerprint_mysql_copy >"$directory/fingerprints/$run.partial" 2>"$errors"; then
     mv -f -- "$directory/fingerprints/$run.partial" "$directory/fingerprints/$run"
+    # From here on the binary logs are kept.
+    cp -- "$staging/mysql/position" "$directory/positions/$run"
     proven=true
   else
     complain "the dump does not load: $(reason "$(cat "$errors")")"

@@ -11,8 +11,12 @@ export interface BackupPlan {
   readonly configurationPaths: readonly string[];
   /** Names, the local one first. */
   readonly repositories: readonly string[];
+  /** Those of them from which nothing may be removed. */
+  readonly appendOnly: readonly string[];
   readonly keyFile: string;
   readonly keep: RetentionPolicy;
+  /** Binary logs stay so long. */
+  readonly pointInTimeDays: number;
   /** Bounds of the throw-away containers. */
   readonly cpus: number;
   readonly memoryMiB: number;

@@ -15,6 +15,7 @@ started=$(date +%s)
 place="$directory/restore-test"
 errors=$(mktemp)
 problems=()
+logs=()
 complain() { problems+=("$1"); say "❌ $1"; }
 redis_copy=im-backup-copy-redis
 minio_copy=im-backup-copy-minio
@@ -44,8 +45,8 @@ finish() {
   if [ "\${finished:-no}" != yes ]; then complain "the restore test broke off (exit code $code)"; fi
   if [ "\${#problems[@]}" -gt 0 ]; then success=0; code=1; else date +%s >"$directory/last-verified"; fi
   {
-    printf '{"snapshot":"%s","run":"%s","started":%s,"seconds":%s,"restoreSeconds":%s,"objects":%s,"tables":%s,"redisKeys":%s,"problems":' \\
-      "\${snapshot:-}" "\${run:-}" "$started" "$(($(date +%s) - started))" "\${restore_seconds:-0}" "\${objects:-0}" "\${tables:-0}" "\${redis_keys:-0}"
+    printf '{"snapshot":"%s","run":"%s","started":%s,"seconds":%s,"restoreSeconds":%s,"objects":%s,"tables":%s,"redisKeys":%s,"binaryLogs":%s,"problems":' \\
+      "\${snapshot:-}" "\${run:-}" "$started" "$(($(date +%s) - started))" "\${restore_seconds:-0}" "\${objects:-0}" "\${tables:-0}" "\${redis_keys:-0}" "\${#logs[@]}"
     printf '%s\\n' "\${problems[@]}" | jq --raw-input . | jq --slurp --compact-output 'map(select(. != ""))' | tr -d '\\n'
     printf '}\\n'
   } >"$directory/reports/restore-test-$(date --utc +%Y%m%dT%H%M%SZ).json" || :
@@ -60,7 +61,7 @@ finish() {
     echo "# TYPE im_restore_test_restore_seconds gauge"
     echo "im_restore_test_restore_seconds \${restore_seconds:-0}"
   } | write_metrics restore-test.prom || :
-  if [ "$success" = 1 ]; then say "✅ Restore test: snapshot $snapshot is whole: $tables tables, \${redis_keys:-0} Redis keys, \${objects:-0} objects; all data back in $restore_seconds s"; fi
+  if [ "$success" = 1 ]; then say "✅ Restore test: snapshot $snapshot is whole: $tables tables, \${redis_keys:-0} Redis keys, \${objects:-0} objects, \${#logs[@]} binary logs without a gap; all data back in $restore_seconds s"; fi
   exit "$code"
 }
 trap finish EXIT
@@ -125,6 +126,28 @@ if [ -n "$redis_container" ]; then
   docker rm --force --volumes "$redis_copy" >/dev/null 2>&1 || :
 fi
 restore_seconds=$((SECONDS - restore_began))
+
+# From the dump on any moment can be restored only when the binary logs after it are all there, each begins where the one before it
+# ended, and each can be read: as they come out of the repository, not as they lie on the disk.
+if [ -n "$mysql_container" ]; then
+  dump_file=$(sed -n 's/^binary_log_file=//p' "$files/mysql/position")
+  dump_server=$(sed -n 's/^server_uuid=//p' "$files/mysql/position")
+  kept=$(restic_on "$local_repository" snapshots --json --host "$backup_host" --tag "im-suite,binary-logs,server-$dump_server" 2>"$errors" | jq --raw-output 'sort_by(.time) | .[-1].short_id // empty') || kept=""
+  if [ -z "$kept" ]; then
+    complain "binary logs: the repository has none, so only whole backups can be restored: journalctl -u im-binary-log-backup.service"
+  elif ! restic_on "$local_repository" restore "$kept" --target "$place/logs" --include "$binary_logs/$dump_server" >"$errors" 2>&1; then
+    complain "binary logs: snapshot $kept could not be restored: $(reason "$(cat "$errors")")"
+  else
+    mapfile -t logs < <(find "$place/logs$binary_logs/$dump_server" -type f -name '*.[0-9]*' 2>/dev/null | sort -V)
+    number=""
+    for log_file in "\${logs[@]}"; do
+      if [ -n "$number" ] && [ "$(log_number "$log_file")" -ne $((number + 1)) ]; then complain "binary logs: there is a gap before \${log_file##*/}"; fi
+      number=$(log_number "$log_file")
+    done
+    if [ "\${#logs[@]}" -gt 0 ] && [ "$(log_number "\${logs[0]}")" -gt "$(log_number "$dump_file")" ]; then complain "binary logs: $dump_file, where the dump ends, is not there"; fi
+    if [ "\${#logs[@]}" -gt 0 ] && ! "$reader" check "\${logs[@]}" >"$place/log-check" 2>"$errors"; then complain "binary logs: $(reason "$(cat "$errors")")"; fi
+  fi
+fi
 
 if [ -n "$minio_container" ]; then
   objects=$(jq --slurp length "$files/minio/objects.json")

@@ -15,8 +15,25 @@ export function renderBackupService(description: string, program: string, cpus: 
       TimeoutStopSec: 60,
       CPUQuota: `${Math.round(cpus * 100)}%`,
       Nice: 19,
+      // Of a short processor the suite's containers (weight 100) get most, and of a short memory this is killed first.
+      CPUWeight: 10,
+      OOMScoreAdjust: 500,
       IOSchedulingClass: "idle",
     },
+  });
+}
+
+/** Every so many minutes, from one minute after it was started (the server's boot too). */
+export function renderRepeatingTimer(unitName: string, minutes: number): string {
+  return renderUnit(source, {
+    Unit: { Description: `${unitName} every ${minutes} min` },
+    Timer: {
+      OnActiveSec: "1min",
+      OnUnitActiveSec: `${minutes}min`,
+      AccuracySec: "5s",
+      Unit: `${unitName}.service`,
+    },
+    Install: { WantedBy: "timers.target" },
   });
 }
 

@@ -8,7 +8,7 @@ import { OperatorError, runMain } from "../../lib/errors.ts";
 import { cacheDirectory, repositoryRoot } from "../../lib/paths.ts";
 import { run } from "../../lib/process.ts";
 import { step } from "../../lib/progress.ts";
-import { type CreateStack, clearServer, configureCreateStack, forgetCreateState } from "../support/create-stack.ts";
+import { clearServer, configureCreateStack, forgetCreateState, onB } from "../support/create-stack.ts";
 import { ensureAnsible, type InventoryFile, writePlaybook } from "./ansible.ts";
 
 const help = `npm run bench [-- --runs N]
@@ -22,8 +22,6 @@ Measures stage 1 on the lab, each figure beside a comparison made in the same ru
 
 Prints minimum, median and maximum, and writes them as JSON into the cache.
 `;
-
-const onB: CreateStack = { stack: "create-on-b", server: "b" };
 
 await runMain(async () => {
   const { values } = parseArgs({ options: { runs: { type: "string", default: "5" }, help: { type: "boolean" } } });

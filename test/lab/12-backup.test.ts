@@ -5,41 +5,27 @@ import { onServer } from "../../lab/servers.ts";
 import { connectAsRoot, suiteFingerprint, suiteNames } from "../../lab/suite.ts";
 import { startTraffic, stopTraffic, verifyTraffic } from "../../lab/traffic.ts";
 import { cacheDirectory } from "../../lib/paths.ts";
-import { printed, pulumiOk } from "../support/lab.ts";
+import { backupsOf } from "../support/backup.ts";
+import { eventually, printed, pulumiOk } from "../support/lab.ts";
 
 const logFile = cacheDirectory("lab", "traffic", "test-backup.jsonl");
-const directory = "/var/lib/im-suite/backup";
-const key = "/var/lib/im-suite/secrets/backup-key";
-
-interface Report {
-  readonly proven: boolean;
-  readonly problems: readonly string[];
-  readonly parts: Readonly<Record<string, number>>;
-  readonly repositories: Readonly<Record<string, { readonly ok: number; readonly snapshot: string }>>;
-}
-
-/** Runs one of the units to its end. */
-async function start(unit: string): Promise<number> {
-  const options = { timeoutSeconds: 800, allowFailure: true };
-  return (await onServer("a", `systemctl start ${unit}`, options)).exitCode;
-}
-
-/** The newest report of a backup. */
-async function report(): Promise<Report> {
-  return JSON.parse(await printed("a", `ls -t ${directory}/reports/2*.json | head -n 1 | xargs cat`));
-}
-
-const metric = (name: string) => printed("a", `curl -fsS http://127.0.0.1:9100/metrics | grep '^${name} '`);
-const log = () => printed("a", "tail -n 15 /var/log/im-backup.log");
+const { start, restore, report, metric, log } = backupsOf("a");
+let root: Awaited<ReturnType<typeof connectAsRoot>>;
 
 beforeAll(async () => {
   // The traffic's log is added to: errors of an earlier run that broke off are not ours.
   rmSync(logFile, { force: true });
   await pulumiOk(["up", "--yes", "--skip-preview", "-s", adoptStack]);
+  root = await connectAsRoot(undefined, suiteNames.database);
+  await root.query("DROP TABLE IF EXISTS kept");
+  await root.query("CREATE TABLE kept (id INT PRIMARY KEY, word VARCHAR(20))");
+  await root.query("INSERT INTO kept VALUES (1, '一'), (2, 'it''s')");
 });
 
 afterAll(async () => {
   await stopTraffic();
+  await root.query("DROP TABLE IF EXISTS kept");
+  await root.end();
 });
 
 describe("a backup under traffic", () => {
@@ -62,7 +48,7 @@ describe("a backup under traffic", () => {
   it("is restored by the nightly test into containers without network, and every table is the same", async () => {
     expect(await start("im-restore-test.service"), await log()).toBe(0);
     expect(await log()).toMatch(
-      /✅ Restore test: snapshot [0-9a-f]{8} is whole: \d+ tables, \d+ Redis keys, \d+ objects/,
+      /✅ Restore test: snapshot [0-9a-f]{8} is whole: \d+ tables, \d+ Redis keys, \d+ objects, \d+ binary logs without a gap/,
     );
     expect(await metric("im_restore_test_ok")).toBe("im_restore_test_ok 1");
     expect(await printed("a", "docker ps -aq --filter label=im-suite.throw-away")).toBe("");
@@ -80,78 +66,54 @@ describe("a backup under traffic", () => {
   });
 });
 
-describe("a table that was dropped by mistake", () => {
-  it("comes back alone, with every row of the backup", async () => {
-    const root = await connectAsRoot(undefined, suiteNames.database);
-    try {
-      await root.query("CREATE TABLE kept (id INT PRIMARY KEY, word VARCHAR(20))");
-      await root.query("INSERT INTO kept VALUES (1, '一'), (2, 'it''s')");
-      expect(await start("im-backup.service"), await log()).toBe(0);
-      await root.query("DROP TABLE kept");
-      const command = `/var/lib/im-suite/bin/im-restore restore --in-place --part mysql --table ${suiteNames.database}.kept --yes`;
-      await onServer("a", command, { timeoutSeconds: 600 });
-      const [rows] = await root.query("SELECT id, word FROM kept ORDER BY id");
-      expect(rows).toEqual([
-        { id: 1, word: "一" },
-        { id: 2, word: "it's" },
-      ]);
-    } finally {
-      await root.query("DROP TABLE IF EXISTS kept");
-      await root.end();
-    }
-  });
-});
-
-describe("what can go wrong", () => {
-  it("a wrong key: backup and test fail, say so, and the last success stays", async () => {
-    const before = await printed("a", `cat ${directory}/last-success`);
-    await onServer("a", `cp -p ${key} /root/kept-key; chmod 0600 ${key}; echo wrong >${key}`);
-    try {
-      expect(await start("im-backup.service")).not.toBe(0);
-      expect(await log()).toContain("wrong password or no key found");
-      expect(await start("im-restore-test.service")).not.toBe(0);
-      expect(await metric("im_restore_test_ok")).toBe("im_restore_test_ok 0");
-      expect(await printed("a", `cat ${directory}/last-success`)).toBe(before);
-    } finally {
-      await onServer("a", `rm -f ${key}; mv /root/kept-key ${key}`);
-    }
-  });
-
-  it("MySQL does not answer: the rest is saved as partial, and the run fails", async () => {
-    await onServer("a", "docker pause im-mysql-prod");
-    // `docker exec` into a paused container is refused at once.
-    try {
-      expect(await start("im-backup.service")).not.toBe(0);
-      const { problems, repositories } = await report();
-      expect(problems.join()).toContain("mysql: ");
-      expect(repositories["local"]?.ok).toBe(1);
-    } finally {
-      await onServer("a", "docker unpause im-mysql-prod");
-    }
-  });
-
-  it("killed half-way: the next run takes the leftovers away and is complete", async () => {
-    await onServer(
-      "a",
-      "systemctl start --no-block im-backup.service; sleep 4; systemctl kill --signal=KILL im-backup.service; sleep 1",
+describe("im-restore in place", () => {
+  const messages = async () =>
+    Number(
+      ((await root.query("SELECT COUNT(*) AS rows_of_it FROM messages"))[0] as { rows_of_it: number }[])[0]?.rows_of_it,
     );
-    expect(await start("im-backup.service"), await log()).toBe(0);
-    expect((await report()).problems).toEqual([]);
-    expect(await start("im-restore-test.service"), await log()).toBe(0);
+
+  it("a table that was dropped by mistake comes back alone, with every row of the backup", async () => {
+    await root.query("DROP TABLE kept");
+    const { exitCode, stdout, stderr } = await restore(
+      `restore --in-place --part mysql --table ${suiteNames.database}.kept --yes`,
+    );
+    expect(exitCode, stdout + stderr).toBe(0);
+    const [rows] = await root.query("SELECT id, word FROM kept ORDER BY id");
+    expect(rows).toEqual([
+      { id: 1, word: "一" },
+      { id: 2, word: "it's" },
+    ]);
   });
 
-  it("a pack that rots is found by the test", async () => {
-    const pack = await printed("a", `ls -S ${directory}/repository/data/*/* | head -n 1`);
-    await onServer(
-      "a",
-      `cp -p ${pack} /root/kept-pack; chmod 0600 ${pack}; printf XXXX | dd of=${pack} bs=1 seek=500 conv=notrunc`,
-    );
+  it("all of MySQL: refuses while the application is connected, and does it when it is not", async () => {
+    await root.end();
+    const refused = await restore("restore --in-place --part mysql --yes");
+    expect(refused.exitCode).not.toBe(0);
+    expect(refused.stdout).toContain(`MySQL serves ${suiteNames.user}. Stop the application first`);
+    await onServer("a", "docker stop im-backend-prod", { timeoutSeconds: 60 });
     try {
-      expect(await start("im-restore-test.service")).not.toBe(0);
-      expect(await log()).toMatch(/could not be restored|is damaged/);
+      const { exitCode, stdout, stderr } = await restore("restore --in-place --part mysql --yes");
+      expect(exitCode, stdout + stderr).toBe(0);
     } finally {
-      await onServer("a", `rm -f ${pack}; mv /root/kept-pack ${pack}`);
+      await onServer("a", "docker start im-backend-prod");
+      root = await connectAsRoot(undefined, suiteNames.database);
     }
-    expect(await start("im-restore-test.service"), await log()).toBe(0);
+    expect(await messages()).toBeGreaterThan(100_000);
+    await eventually(60, async () => {
+      await onServer("a", "curl -fsS --max-time 5 http://127.0.0.1:8080/health");
+    });
+  });
+
+  it("Redis and objects, without a restart", async () => {
+    const before = (await suiteFingerprint())["im-redis-prod"];
+    for (const part of ["redis", "minio"]) {
+      const { exitCode, stdout, stderr } = await restore(`restore --in-place --part ${part} --yes`);
+      expect(exitCode, stdout + stderr).toBe(0);
+      expect(stdout).toContain(`${part} is back as of`);
+    }
+    expect((await suiteFingerprint())["im-redis-prod"]).toEqual(before);
+    expect(
+      await printed("a", "systemctl start im-health-check.service && tail -n 12 /var/log/health-check.log"),
+    ).toContain("✅ Redis: 正常");
   });
 });

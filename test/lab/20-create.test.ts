@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { labPulumi } from "../../engine/lab-pulumi.ts";
 import { onServer } from "../../lab/servers.ts";
-import { type CreateStack, clearServer, configureCreateStack, forgetCreateState } from "../support/create-stack.ts";
+import { clearServer, configureCreateStack, forgetCreateState, onB } from "../support/create-stack.ts";
 import { printed, pulumiOk, tail } from "../support/lab.ts";
 
-const onB: CreateStack = { stack: "create-on-b", server: "b" };
 const createStack = onB.stack;
 const up = ["up", "--yes", "--skip-preview", "-s", createStack];
 

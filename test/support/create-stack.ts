@@ -12,6 +12,9 @@ export interface CreateStack {
   readonly server: LabAlias;
 }
 
+/** The stack of the tests that create a suite on the empty server B. */
+export const onB: CreateStack = { stack: "create-on-b", server: "b" };
+
 /** Writes its configuration: a created suite with these differences, and further keys without the im: prefix. */
 export async function configureCreateStack(
   target: CreateStack,
@@ -33,16 +36,19 @@ export async function clearServer(server: LabAlias): Promise<void> {
   await onServer(
     server,
     `if command -v docker >/dev/null; then docker ps -aq --filter label=im-suite.stage | xargs -r docker rm -f; docker network rm im-suite 2>/dev/null || true; fi
-systemctl disable --now im-health-check.timer im-container-metrics.timer im-backup.timer im-restore-test.timer 2>/dev/null || true
-rm -rf /etc/im-suite /var/lib/im-suite /etc/systemd/system/im-{health-check,container-metrics,backup,restore-test}.* /etc/logrotate.d/im-suite{,-backup}; systemctl daemon-reload`,
+for timer in /etc/systemd/system/im-*.timer; do if [ -e "$timer" ]; then systemctl disable --now "$(basename "$timer")"; fi; done
+rm -rf /etc/im-suite /var/lib/im-suite /etc/systemd/system/im-*.{service,timer} /etc/logrotate.d/im-suite*; systemctl daemon-reload`,
     { timeoutSeconds: 120 },
   );
 }
 
 /** Loses the stack's state and configuration, as a dead laptop does. */
-export function forgetCreateState({ stack }: CreateStack): void {
+export function forgetCreateState({ stack }: Pick<CreateStack, "stack">): void {
   const state = cacheDirectory("lab", "state", ".pulumi", "stacks", "im-suite-ha");
   rmSync(`${state}/${stack}.json`, { force: true });
   rmSync(`${state}/${stack}.json.bak`, { force: true });
+  // A killed Pulumi's lock.
+  const locks = cacheDirectory("lab", "state", ".pulumi", "locks", "organization", "im-suite-ha", stack);
+  rmSync(locks, { recursive: true, force: true });
   rmSync(labConfigurationFile(stack), { force: true });
 }

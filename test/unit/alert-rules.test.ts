@@ -15,7 +15,7 @@ const everything: AlertRuleOptions = {
   backendMetrics: true,
   tls: true,
   healthCheckIntervalMinutes: 5,
-  backup: true,
+  backup: { binaryLogMinutes: 5 },
   growth: { queries: true, monthlyTotals: { 1: 800, 2: 1350, 3: 3000 } },
 };
 
@@ -102,7 +102,7 @@ test("the roadmap's five keep its names, durations, severities, thresholds and w
 test("what the suite does not have has no alert: it would be silent for ever, or fire for ever", () => {
   const nothing = {
     ...{ redis: false, minio: false, backend: false, admin: false, backendMetrics: false, tls: false },
-    ...{ backup: false, growth: undefined },
+    ...{ backup: undefined, growth: undefined },
   };
   const left = rules({ ...everything, ...nothing }).map((rule) => rule.alert);
   const gone = names.filter((name) => !left.includes(name));
@@ -118,8 +118,10 @@ test("what the suite does not have has no alert: it would be silent for ever, or
     "BackupTooOld",
     "BackupUnproven",
     "BinaryLogBackupTooOld",
+    "BinaryLogGap",
     "GrowthNotMeasured",
     "MinIODown",
+    "MinIODriveOffline",
     "RedisDown",
     "RedisEvicting",
     "RedisMemoryHigh",
@@ -160,4 +162,11 @@ test("stage 2 is due by the roadmap's triggers, and the message has their values
   }
   expect(rule?.labels["severity"]).toBe("info");
   expect(rule?.annotations["description"]).toContain("阶段 1 800 元，阶段 2 1350 元，阶段 3 3000 元");
+});
+
+test("binary logs are too old after three missed rounds, whatever the interval, and never before half an hour", () => {
+  const tooOld = (binaryLogMinutes: number) =>
+    rules({ ...everything, backup: { binaryLogMinutes } }).find((one) => one.alert === "BinaryLogBackupTooOld")?.expr;
+  expect(tooOld(5)).toMatch(/> 30$/);
+  expect(tooOld(60)).toMatch(/> 180$/);
 });

@@ -43,7 +43,7 @@ describe("Alertmanager's configuration", () => {
 
   test("a message leaves within 5 s of its alert, the end within 30 s", () => {
     expect(config.route).toMatchObject({ receiver: "people", group_wait: "5s", group_interval: "30s" });
-    expect(config.route.group_by).toEqual(["server", "service"]);
+    expect(config.route.group_by).toEqual(["server", "service", "severity"]);
   });
 
   test("a host that is down silences what runs on it; a critical alert the warnings of its service; never the watchdog", () => {
@@ -106,6 +106,7 @@ describe("the receivers in the configuration", () => {
     [{ alerts: { mail: { ...mail, user: "im" } } }, "im:alertCredentials.mailPassword is missing"],
     [{ alerts: { mail }, alertCredentials: { mailPassword: "x" } }, "im:alerts.mail.user is missing"],
     [{ alerts: { email: mail } }, "im:alerts.email: unknown key"],
+    [{ alertCredentials: { dingtalkRobotUrl: "https://x.example/robot?access_token=1&sign=abc" } }, "the keyword 告警"],
     [{ alertCredentials: { webhooks: { "a b": "http://x" } } }, "a-z, 0-9"],
     [{ monitoring: { backendMetricsPath: "metrics" } }, "expected a path"],
     [{ monitoring: { tlsEndpoints: ["example.com"] } }, "expected host:port"],

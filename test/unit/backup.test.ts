@@ -1,5 +1,11 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseConfiguration } from "../../config/load.ts";
+import { script } from "../../lib/shell.ts";
+import { listFiles } from "../../templates/backup/file-list.ts";
 import {
   localRepository,
   renderKnownHosts,
@@ -86,7 +92,10 @@ describe("how restic reaches a repository", () => {
       "RESTIC_REPOSITORY=/var/lib/im-suite/backup/repository\n",
     );
     expect(
-      renderRepositoryEnvironment({ ...s3, prefix: "im-suite" }, { accessKey: "key", secretKey: `'"$\`#= ` }),
+      renderRepositoryEnvironment(
+        { ...s3, prefix: "im-suite", appendOnly: false },
+        { accessKey: "key", secretKey: `'"$\`#= ` },
+      ),
     ).toBe(
       `RESTIC_REPOSITORY=s3:https://s3.example.com/im-backup/im-suite\nAWS_ACCESS_KEY_ID=key\nAWS_SECRET_ACCESS_KEY='"$\`#= \n`,
     );
@@ -115,6 +124,40 @@ test("the timer names its time zone and catches up on a missed run", () => {
 test("the restore program of a suite with MySQL alone is sound bash", () => {
   const mysql = { container: "im-mysql", optionFile: "/etc/im-suite/credentials/mysql-root.cnf" };
   const bounds = { cpus: 0.5, memoryMiB: 1024, keep: { daily: 7, weekly: 4, monthly: 6 } };
-  const plan = { server: "a", mysql, configurationPaths: ["/with 'quote"], repositories: ["local"], keyFile: "/key" };
+  const plan = {
+    server: "a",
+    mysql,
+    configurationPaths: ["/with 'quote"],
+    repositories: ["local"],
+    pointInTimeDays: 7,
+    appendOnly: [],
+    keyFile: "/key",
+  };
   shellcheck(new Map([["im-restore", renderRestoreProgram({ ...plan, ...bounds })]]));
+});
+
+test("the list of hashes names every file, and hashes again only what changed", () => {
+  const folder = mkdtempSync(join(tmpdir(), "im-file-list-"));
+  const bash = (text: string) => {
+    const head = `directory=${folder} staging=${folder}/staging; cd $staging`;
+    const result = spawnSync("bash", ["-c", script(head, listFiles, text)], { encoding: "utf8" });
+    expect(result.stderr).toBe("");
+    return result.stdout;
+  };
+  const whole = "list_files; sha256sum --check --strict --quiet files.sha256; wc -l <files.sha256; sleep 0.05";
+  try {
+    mkdirSync(join(folder, "staging/minio"), { recursive: true });
+    expect(bash(`echo one >'minio/图片 一'; echo two >'minio/back\\slash'; echo three >dump; ${whole}`)).toBe("3\n");
+    // Only its hash in the list can tell that a file was not read again.
+    bash("sed -i -E '/图片/s/^.{4}/0000/' files.sha256; sleep 0.05");
+    expect(
+      bash("echo four >dump; echo five >minio/new; list_files; wc -l <files.sha256; grep -c ^0000 files.sha256"),
+    ).toBe("4\n1\n");
+    expect(bash("sha256sum --check --quiet files.sha256 2>/dev/null || true")).toBe("./minio/图片 一: FAILED\n");
+    // Gone, changed, and all at once.
+    expect(bash(`rm minio/new; echo six >'minio/图片 一'; ${whole}`)).toBe("3\n");
+    expect(bash(`for file in dump minio/*; do echo again >>"$file"; done; ${whole}`)).toBe("3\n");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

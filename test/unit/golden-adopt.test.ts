@@ -24,6 +24,7 @@ test("every program that is put on server a is sound bash", () => {
     "container-metrics",
     "health-check",
     "im-backup",
+    "im-binary-log-backup",
     "im-growth",
     "im-restore",
     "im-restore-test",

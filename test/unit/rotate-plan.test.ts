@@ -3,8 +3,10 @@ import {
   chosenKinds,
   counterChanges,
   milestone,
+  orphansIn,
   parseRecords,
   renderRecordQuestions,
+  renderRemoveOrphans,
   summarisePreview,
   withCounters,
 } from "../../commands/rotate/plan.ts";
@@ -118,6 +120,23 @@ describe("a preview", () => {
   });
 
   it("without steps has no changes", () => expect(summarisePreview("{}").changes).toBe(0));
+});
+
+describe("a container that a killed run left", () => {
+  const id = "ec920a3a2f24d48f2417f89c853eb3b3e201741a580cdd71e2c3fd1433e079db";
+  const said = `Conflict. The container name "/im-backend" is already in use by container "${id}". You have to`;
+
+  it("is found in what Pulumi said, once, and only where a rotation replaces it", () => {
+    expect(orphansIn(`${said}\n${said}`, ["im-backend"])).toEqual([{ name: "im-backend", id }]);
+    expect(orphansIn(said, ["im-redis-exporter"])).toEqual([]);
+    expect(orphansIn("error: update failed", ["im-backend"])).toEqual([]);
+  });
+
+  it("is taken away by sound bash, which asks for our label first", () => {
+    const text = renderRemoveOrphans([{ name: "im-backend", id }]);
+    expect(text.indexOf("im-suite.stage")).toBeLessThan(text.indexOf("docker stop"));
+    shellcheck(new Map([["orphans", text]]));
+  });
 });
 
 describe("the progress", () => {

@@ -92,7 +92,7 @@ beforeAll(async () => {
       backendMetrics: false,
       tls: false,
       healthCheckIntervalMinutes: 5,
-      backup: false,
+      backup: undefined,
       growth: undefined,
     }),
   );
@@ -180,7 +180,7 @@ it("a host that is down is told once: what runs on it is not told too", async ()
   // Until long after the databases' own minute, and one more round of their group.
   await sleep(fault + 140_000 - Date.now());
   hostUp = true;
-  const over = await withLogs(message(hooks, "/ops", '"status":"resolved"', 120, before));
+  const over = await withLogs(message(hooks, "/ops", '"status":"resolved"', 180, before));
   const sent = hooks.messages.slice(before).filter((one) => one.path === "/ops");
   const alerts = sent.flatMap((one) => JSON.parse(one.text).alerts as { labels: { alertname: string } }[]);
   expect(new Set(alerts.map((one) => one.labels.alertname))).toEqual(new Set(["HostDown"]));

@@ -16,7 +16,7 @@ const everything: AlertRuleOptions = {
   backendMetrics: true,
   tls: true,
   healthCheckIntervalMinutes: 5,
-  backup: true,
+  backup: { binaryLogMinutes: 5 },
   growth: { queries: true, monthlyTotals: { 1: 800, 2: 1350, 3: 3000 } },
 };
 const rules = renderAlertRules(everything);
