@@ -50,7 +50,7 @@ const robotPayloads: Readonly<Record<RobotKind, object>> = {
 const robotAlertsPerMessage = 5;
 
 /**
- * Alertmanager's configuration. One message per server and service; a host that is down silences all that runs on it, and a
+ * Alertmanager's configuration. One message per server, service and severity; a host that is down silences all that runs on it, and a
  * critical alert the warnings of its service. Information is sent again every three days.
  */
 export function renderAlertmanagerConfig(options: AlertmanagerOptions): string {
@@ -58,7 +58,8 @@ export function renderAlertmanagerConfig(options: AlertmanagerOptions): string {
   const configuration = {
     route: {
       receiver: people === undefined ? "nobody" : "people",
-      group_by: ["server", "service"],
+      // By severity too: a group that already told of a warning would hold a critical one up to its next interval.
+      group_by: ["server", "service", "severity"],
       // Long enough for alerts of one cause to meet, short enough for a message within 40 s of an alert's own wait.
       group_wait: "5s",
       group_interval: "30s",

@@ -83,7 +83,7 @@ export function alertingOn(args: Stage1AlertingArgs): pulumi.Resource[] {
         backendMetrics: monitoring.backendMetricsPath !== "",
         tls: monitoring.tlsEndpoints.length > 0,
         healthCheckIntervalMinutes: healthCheck.intervalMinutes,
-        backup: configuration.backup.enabled ? { binaryLogMinutes: 5 } : undefined,
+        backup: configuration.backup.enabled ? { binaryLogMinutes: configuration.backup.binaryLogMinutes } : undefined,
         growth: growth.enabled
           ? { queries: growthDatabase(configuration) !== undefined, monthlyTotals: stageTotals(configuration.costs) }
           : undefined,

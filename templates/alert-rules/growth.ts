@@ -36,10 +36,10 @@ const sources: readonly RecordingRule[] = [
   { record: "im_growth_uptime_seconds", expr: "max by(server) (time() - node_boot_time_seconds)" },
   {
     record: "im_growth_suite_ok",
-    // By the health check, or between two of them by an alert that fires.
+    // By the health check, or between two of them by an alert that fired, if only for seconds between two of these rounds.
     expr: [
       'min by(server) (im_health_check_ok{check=~"mysql|redis|minio|backend"})',
-      `unless on(server) ALERTS{alertname=~"${outageAlerts}",alertstate="firing"}`,
+      `unless on(server) present_over_time(ALERTS{alertname=~"${outageAlerts}",alertstate="firing"}[90s])`,
       `or min by(server) (im_health_check_ok) * 0`,
     ].join(" "),
   },

@@ -1,3 +1,4 @@
+import { commandLine } from "../../lib/shell.ts";
 import type { BackupPlan } from "./plan.ts";
 import { renderShared } from "./shared.ts";
 
@@ -7,7 +8,8 @@ import { renderShared } from "./shared.ts";
  */
 export function renderBinaryLogProgram(plan: BackupPlan): string {
   return `${renderShared(plan, "templates/backup/binary-log-program.ts")}
-all_repositories=(${plan.repositories.join(" ")})
+all_repositories=(${commandLine(plan.repositories)})
+append_only=(${commandLine(plan.appendOnly)})
 days=${plan.pointInTimeDays}
 # The nightly run takes long and holds its own lock: this one does not wait for it. A repository that is locked gets the logs next time.
 lock_wait=45
@@ -153,10 +155,12 @@ newest=$(find "$folder" -type f -name '*.[0-9]*' ! -name '*.partial' -printf '%f
 for repository in "\${all_repositories[@]}"; do
   mark="$directory/binary-logs-saved.$repository"
   if [ -z "$newest" ] || [ "$(cat "$mark" 2>/dev/null)" = "$uuid/$newest" ]; then continue; fi
-  if save_in "$repository" --quiet --tag im-suite,binary-logs --exclude '*.partial' "$binary_logs" 2>"$errors" >/dev/null; then
+  if save_in "$repository" --quiet --tag "im-suite,binary-logs,server-$uuid" --exclude '*.partial' "$binary_logs" 2>"$errors" >/dev/null; then
     printf '%s\\n' "$uuid/$newest" >"$mark"
-    # Each of these snapshots holds all logs: three are enough. Their space is given back by the nightly prune.
-    restic_on "$repository" forget --quiet --host "$backup_host" --tag im-suite,binary-logs --group-by host --keep-last 3 2>"$errors" >/dev/null ||
+    if [[ " \${append_only[*]} " == *" $repository "* ]]; then continue; fi
+    # Each of these snapshots holds all logs of this MySQL: three are enough. Those of a lost server, under the tag of that one, stay:
+    # its successor begins at once to save logs of its own. The nightly prune gives the space back.
+    restic_on "$repository" forget --quiet --host "$backup_host" --tag "im-suite,binary-logs,server-$uuid" --group-by host --keep-last 3 2>"$errors" >/dev/null ||
       grep -q 'already locked' "$errors" || complain "repository $repository: $(reason "$(cat "$errors")")"
   elif grep -q 'already locked' "$errors"; then
     printf 'The repository %s is in use; it gets the binary logs next time.\\n' "$repository"

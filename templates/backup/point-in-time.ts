@@ -20,34 +20,39 @@ chain() {
 
 # Where the copied logs are: on this server, or out of the repository when another one was asked for (the server is a new one).
 find_binary_logs() {
-  local newest
+  local newest id server
   log_root=$binary_logs
   if [ "$repository" = "$local_repository" ]; then
     # What was written a minute ago is not copied yet.
     "\${0%/*}/im-binary-log-backup" >/dev/null || say "im-restore: the newest binary logs could not be copied (see above or $log); what was copied before is used"
     return
   fi
-  newest=$(restic_on "$repository" snapshots --json --host "$backup_host" --tag im-suite,binary-logs | jq --raw-output 'sort_by(.time) | .[-1].short_id // empty') || stop "the repository $repository does not open, see above"
+  # The newest ones of each MySQL that was saved there: a new server saves its own logs beside those of the lost one.
+  newest=$(restic_on "$repository" snapshots --json --host "$backup_host" --tag im-suite,binary-logs |
+    jq --raw-output 'map(. + {server: (.tags | map(select(startswith("server-")))[0] // "" | ltrimstr("server-"))}) | group_by(.server) | .[] | sort_by(.time)[-1] | "\\(.short_id) \\(.server)"') ||
+    stop "the repository $repository does not open, see above"
   [ -n "$newest" ] || stop "the repository $repository has no binary logs: only whole backups can be restored from it (im-restore list)"
-  restic_on "$repository" restore "$newest" --target "$work/logs" >/dev/null || stop "the binary logs could not be taken out of the repository $repository, see above"
+  while read -r id server; do
+    restic_on "$repository" restore "$id" --target "$work/logs" --include "$binary_logs/$server" >/dev/null || stop "the binary logs could not be taken out of the repository $repository, see above"
+  done <<<"$newest"
   log_root="$work/logs$binary_logs"
 }
 
 # The newest complete snapshot made before a moment (in microseconds), and where its dump stands.
 find_base() {
-  local all id time
+  local all id time asked=$snapshot
   all=$(restic_on "$repository" snapshots --json --host "$backup_host" --tag im-suite,complete | jq --raw-output '.[] | "\\(.short_id) \\(.time)"') || stop "the repository $repository does not open, see above"
   snapshot=""
   taken=""
   while read -r id time; do
-    if [ -z "$id" ]; then continue; fi
+    if [ -z "$id" ] || { [ -n "$asked" ] && [ "$id" != "\${asked:0:8}" ]; }; then continue; fi
     # A snapshot is made after its dump: one that was made before the moment holds nothing from after it.
     if [ "$(date --date="$time" +%s%6N)" -le "$1" ] && { [ -z "$taken" ] || [ "$(date --date="$time" +%s%6N)" -gt "$(date --date="$taken" +%s%6N)" ]; }; then
       snapshot=$id
       taken=$time
     fi
   done <<<"$all"
-  [ -n "$snapshot" ] || stop "the repository $repository has no complete backup from before $(moment_text "$1"); im-restore moments shows what is possible"
+  [ -n "$snapshot" ] || stop "the repository $repository has no complete backup \${asked:+$asked }from before $(moment_text "$1"); im-restore moments shows what is possible"
   read_position "$snapshot"
 }
 
@@ -100,7 +105,7 @@ end $dump_file $dump_position 0 0"
   read -r _ end_name end_position end_moment transactions < <(tail -n 1 <<<"$found")
   if [ "$stop_name" = none ]; then
     if [ -n "$missing" ]; then stop "the binary log $missing is missing: MySQL can be restored until $(moment_text "$end_moment") only"; fi
-    if [ "$by" = before-gtid ]; then stop "--until-gtid $value: is older than the backup of $taken; give --snapshot of an older one without --until-gtid"; fi
+    if [ "$by" = before-gtid ]; then stop "--until-gtid $value: is part of the backup of $taken already; give --snapshot of an older one"; fi
     if [ -f "$log_folder/covered" ]; then covered=$(cat "$log_folder/covered"); fi
     if [ -z "$covered" ] || [ "$moment" -gt "$covered" ]; then
       if [ "$repository" = "$local_repository" ]; then stop "--until $until: the binary logs reach until $(moment_text "\${covered:-0}") only"; fi

@@ -24,7 +24,7 @@ moments           from when until when MySQL can be restored to any moment
   redis           everything in Redis is replaced; nothing restarts
   minio           objects of the backup are put back; objects that are newer than the backup stay
 --while-serving   mysql: also while the application is connected
---snapshot ID     the newest complete one when not given
+--snapshot ID     the newest complete one when not given; with --until the newest one before that moment
 --until MOMENT    mysql: as it was just before that moment; the newest backup before it and the binary logs since
 --until-gtid GTID mysql: as it was just before this transaction (or the first one of a set)
 TEXT
@@ -124,8 +124,15 @@ refuse_while_serving() {
 # The dump switches the binary log off for itself; put back into a live server, replicas and point-in-time recovery need it.
 with_binary_log() { sed -e '1,60{/^SET @@SESSION.SQL_LOG_BIN *= *0;/d}' -- "$1"; }
 
+# Told by the dump's own comments before it is loaded, which takes minutes.
+dump_has() {
+  schema=$1 name=$2 awk '/^-- Current Database: / { here = $0 == "-- Current Database: \`" ENVIRON["schema"] "\`" }
+    here && /^-- (Table|Temporary view) structure for / && index($0, " \`" ENVIRON["name"] "\`") { found = 1; exit }
+    END { exit !found }' "$work$staging/mysql/dump.sql"
+}
+
 put_back_mysql() {
-  local table schema name
+  local table schema name count=0
   if [ "\${#tables[@]}" -eq 0 ]; then
     confirm "The schemas in $mysql_container are replaced by those of $taken."
     refuse_while_serving
@@ -135,19 +142,25 @@ put_back_mysql() {
     return
   fi
   confirm "These tables in $mysql_container are replaced by those of $taken: \${tables[*]}"
+  for table in "\${tables[@]}"; do
+    dump_has "\${table%%.*}" "\${table#*.}" || stop "--table $table: the backup has no such table; nothing was changed"
+  done
   # One table is no reason to stop the application; what it wrote there since is lost, and was asked about.
   if [ "$copy_loaded" = no ]; then load_mysql_copy "$work$staging/mysql" </dev/null || stop "the dump does not load, see above; nothing was changed"; fi
   # All are read before the first is written: a misspelt second name must not leave half of the work.
   for table in "\${tables[@]}"; do
     schema=\${table%%.*}
     name=\${table#*.}
-    docker exec "$mysql_copy" mysqldump --user="$copy_account" --single-transaction --hex-blob --set-gtid-purged=OFF --triggers --default-character-set=utf8mb4 "$schema" "$name" >"$work/$table.sql" ||
+    docker exec "$mysql_copy" mysqldump --user="$copy_account" --single-transaction --hex-blob --set-gtid-purged=OFF --triggers --default-character-set=utf8mb4 "$schema" "$name" >"$work/table-$count.sql" ||
       stop "--table $table: the backup has no such table; nothing was changed"
+    count=$((count + 1))
   done
+  count=0
   for table in "\${tables[@]}"; do
     doing="table $table is replaced only in part. The same command again begins anew"
-    mysql_program "$mysql_container" "$mysql_options" mysql --database="\${table%%.*}" <"$work/$table.sql" || stop "$table was put back only in part, see above; the same command again begins anew"
-    doing="these tables are back: \${tables[*]}, up to $table"
+    mysql_program "$mysql_container" "$mysql_options" mysql --database="\${table%%.*}" <"$work/table-$count.sql" || stop "$table was put back only in part, see above; the same command again begins anew"
+    count=$((count + 1))
+    doing="these tables are back: \${tables[*]:0:count}"
     say "table $table is back as of $taken"
   done
 }
@@ -246,7 +259,6 @@ if [ "\${#tables[@]}" -gt 0 ] && [ "\${parts[*]}" != mysql ]; then stop "--table
 if [ -n "$until$until_gtid" ]; then
   if [ -n "$until" ] && [ -n "$until_gtid" ]; then stop "--until and --until-gtid: expected one of them"; fi
   if [ "\${parts[*]}" != mysql ]; then stop "--until and --until-gtid are for --part mysql alone; Redis, objects and configuration are kept once a night"; fi
-  if [ -n "$snapshot" ]; then stop "--snapshot: with --until and --until-gtid the newest one before that moment is taken"; fi
 fi
 if [ "$in_place" = yes ]; then
   if [ "\${#parts[@]}" -ne 1 ]; then stop "--in-place needs exactly one --part: mysql, redis or minio"; fi
@@ -255,7 +267,7 @@ elif [ -e "$target" ] && [ -n "$(ls -A -- "$target")" ]; then
   stop "--to $target: expected a folder that is new or empty"
 fi
 
-one_at_a_time 60 im-restore
+one_at_a_time 15 im-restore
 trap clean EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -280,6 +292,8 @@ if [ "$in_place" = no ]; then
   exit 0
 fi
 
+# Told before the work of minutes, and once more before anything is written.
+if [ "\${parts[0]}" = mysql ] && [ "\${#tables[@]}" -eq 0 ]; then refuse_while_serving; fi
 fetch "$work" "\${parts[0]}"
 as_of="snapshot $snapshot of repository $repository"
 if [ -n "$until$until_gtid" ]; then

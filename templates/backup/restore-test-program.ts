@@ -132,7 +132,7 @@ restore_seconds=$((SECONDS - restore_began))
 if [ -n "$mysql_container" ]; then
   dump_file=$(sed -n 's/^binary_log_file=//p' "$files/mysql/position")
   dump_server=$(sed -n 's/^server_uuid=//p' "$files/mysql/position")
-  kept=$(restic_on "$local_repository" snapshots --json --host "$backup_host" --tag im-suite,binary-logs 2>"$errors" | jq --raw-output 'sort_by(.time) | .[-1].short_id // empty') || kept=""
+  kept=$(restic_on "$local_repository" snapshots --json --host "$backup_host" --tag "im-suite,binary-logs,server-$dump_server" 2>"$errors" | jq --raw-output 'sort_by(.time) | .[-1].short_id // empty') || kept=""
   if [ -z "$kept" ]; then
     complain "binary logs: the repository has none, so only whole backups can be restored: journalctl -u im-binary-log-backup.service"
   elif ! restic_on "$local_repository" restore "$kept" --target "$place/logs" --include "$binary_logs/$dump_server" >"$errors" 2>&1; then

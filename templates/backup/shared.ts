@@ -36,7 +36,8 @@ redis_container=${quote(plan.redis?.container ?? "")}
 redis_auth=${quote(plan.redis?.authFile ?? "")}
 minio_container=${quote(plan.minio?.container ?? "")}
 backup_host=${quote(`im-suite-${plan.server}`)}
-bounds=(--label ${quote(`${throwAwayLabel}=1`)} --log-driver none --cpus ${plan.cpus} --memory ${plan.memoryMiB}m --memory-swap ${plan.memoryMiB}m)
+# The suite comes first: when there is too little of anything, the throw-away containers wait, or are killed.
+bounds=(--label ${quote(`${throwAwayLabel}=1`)} --log-driver none --cpus ${plan.cpus} --memory ${plan.memoryMiB}m --memory-swap ${plan.memoryMiB}m --cpu-shares 64 --oom-score-adj 500)
 export RESTIC_PASSWORD_FILE=${quote(plan.keyFile)} RESTIC_CACHE_DIR="$directory/cache"
 mkdir -p -m 0700 -- "$directory" "$directory/fingerprints" "$directory/reports" "$directory/positions" "$staging" ${quote(pulumiStateDirectory)}
 
@@ -143,7 +144,8 @@ write_metrics() {
 
 /**
  * A throw-away MySQL of the suite's own image, without network, on a data directory of its own. It has no password, and nobody
- * but `docker exec` reaches it. It is made for loading: no binary log, no flush at every commit, no events.
+ * but `docker exec` reaches it. It is made for loading: no binary log, no redo log, no events, and it never waits for the disk, so that the live MySQL, which
+ * does, has the disk for itself.
  */
 export const mysqlCopy = `mysql_copy=im-backup-copy-mysql
 copy_account=im_backup_copy
@@ -166,7 +168,7 @@ load_mysql_copy() {
   docker run --detach --name "$mysql_copy" --network none "\${bounds[@]}" \\
     --env MYSQL_ALLOW_EMPTY_PASSWORD=yes --env MYSQL_ROOT_HOST=localhost \\
     --volume "$directory/copy-mysql:/var/lib/mysql" "\${copy_volumes[@]}" "$(image_of "$mysql_container")" \\
-    --lower-case-table-names="\${lower_case:-0}" --skip-log-bin --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=0 \\
+    --lower-case-table-names="\${lower_case:-0}" --skip-log-bin --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=0 --innodb-flush-method=nosync \\
     --performance-schema=OFF --event-scheduler=OFF --innodb-buffer-pool-size=256M --max-allowed-packet=1G --mysqlx=OFF \\
     --loose-mysql-native-password=ON "$@" >/dev/null || return 1
   local deadline=$((SECONDS + 300))
@@ -181,6 +183,7 @@ load_mysql_copy() {
   done
   # An account of our own: the suite's accounts come in under their own names and passwords, root's too.
   docker exec -i "$mysql_copy" mysql --user=root <<SQL || return 1
+ALTER INSTANCE DISABLE INNODB REDO_LOG;
 CREATE USER $copy_account@localhost; GRANT ALL ON *.* TO $copy_account@localhost WITH GRANT OPTION; GRANT PROXY ON ''@'' TO $copy_account@localhost WITH GRANT OPTION; DROP USER root@localhost;
 SQL
   copy_sql <"$folder/dump.sql" || return 1

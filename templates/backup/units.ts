@@ -15,6 +15,9 @@ export function renderBackupService(description: string, program: string, cpus: 
       TimeoutStopSec: 60,
       CPUQuota: `${Math.round(cpus * 100)}%`,
       Nice: 19,
+      // Of a short processor the suite's containers (weight 100) get most, and of a short memory this is killed first.
+      CPUWeight: 10,
+      OOMScoreAdjust: 500,
       IOSchedulingClass: "idle",
     },
   });

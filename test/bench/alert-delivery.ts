@@ -14,7 +14,7 @@ import {
   openReceivers,
   tellAndResolve,
 } from "../support/alert-receivers.ts";
-import { clearServer, configureCreateStack, forgetCreateState, onB } from "../support/create-stack.ts";
+import { type CreateStack, clearServer, configureCreateStack, forgetCreateState } from "../support/create-stack.ts";
 
 const help = `node test/bench/alert-delivery.ts [--runs N] [--json FILE] [--keep]
 
@@ -28,6 +28,8 @@ Redis is gone (stopped), at a random moment of Prometheus' ten seconds. Both rul
 
 Exit code 0: every message arrived in time. 1: one did not.
 `;
+
+const onB: CreateStack = { stack: "alerts-on-b", server: "b" };
 
 /** The rules' own minute, and what is allowed on top of it. */
 const bound = { waitSeconds: 60, onTopSeconds: 40 };

@@ -39,6 +39,9 @@ describe("backups of an adopted suite", () => {
     const program = String(file("/var/lib/im-suite/bin/im-backup")?.inputs["stdin"]);
     expect(program).toContain("all_repositories=(local second store)");
     expect(program).toContain("mysql_container=im-mysql-prod");
+    const binaryLogs = String(file("/var/lib/im-suite/bin/im-binary-log-backup")?.inputs["stdin"]);
+    expect(binaryLogs).toContain("all_repositories=(local second store)");
+    expect(binaryLogs).toContain("days=7\n");
   });
 
   it("keep every credential in secret stdin, and in files that only root reads", () => {
@@ -64,9 +67,13 @@ describe("backups of an adopted suite", () => {
     }
   });
 
-  it("are two timers: the backup, and the test that restores it", () => {
+  it("are three timers: the backup, the test that restores it, and the binary logs", () => {
     const units = "/etc/systemd/system";
     expect(file(`${units}/im-backup.timer`)?.inputs["stdin"]).toContain("OnCalendar=*-*-* 02:00:00 Asia/Shanghai");
     expect(file(`${units}/im-restore-test.timer`)?.inputs["stdin"]).toContain("04:00:00 Asia/Shanghai");
+    expect(file(`${units}/im-binary-log-backup.timer`)?.inputs["stdin"]).toContain("OnUnitActiveSec=5min");
+    expect(file(`${units}/im-binary-log-backup.service`)?.inputs["stdin"]).toContain(
+      "ExecStart=/var/lib/im-suite/bin/im-binary-log-backup",
+    );
   });
 });

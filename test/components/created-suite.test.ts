@@ -89,6 +89,22 @@ describe("a created suite", () => {
     }
   });
 
+  it("is backed up: its own containers, its secrets but not the backup's key, and the programs begin after the suite", () => {
+    const programs = ["im-backup", "im-binary-log-backup", "im-restore-test", "im-restore"].map((name) =>
+      String(
+        ofType("command:remote:Command").find(
+          (one) => JSON.stringify(one.inputs["triggers"]) === JSON.stringify([`/var/lib/im-suite/bin/${name}`]),
+        )?.inputs["stdin"],
+      ),
+    );
+    for (const program of programs) {
+      for (const service of ["mysql", "redis", "minio"])
+        expect(program).toContain(`${service}_container=im-${service}\n`);
+    }
+    expect(programs[0]).toContain("configuration_paths=(/etc/im-suite /var/lib/im-suite/secrets)");
+    expect(programs[0]).toContain("printf '%s\\n' /var/lib/im-suite/secrets/backup-key");
+  });
+
   it("opens no port twice", () => {
     const opened = containers().flatMap((one) => ports(one.inputs).map((port) => port.external));
     expect(new Set(opened).size).toBe(opened.length);

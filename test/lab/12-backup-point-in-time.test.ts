@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { adoptStack } from "../../lab/ensure-lab.ts";
+import { adoptStack, writeAdoptConfiguration } from "../../lab/ensure-lab.ts";
+import { readImages } from "../../lab/images.ts";
 import { onServer } from "../../lab/servers.ts";
 import { connectAsRoot, suiteNames } from "../../lab/suite.ts";
 import { backupFolder, backupsOf } from "../support/backup.ts";
@@ -35,8 +36,14 @@ async function gtidOf(statement: string): Promise<string> {
   return String((answer as { gtid: string }[])[0]?.gtid);
 }
 
-beforeAll(async () => {
+/** The adopted suite with these backups. */
+async function configured(backup: Readonly<Record<string, unknown>>): Promise<void> {
+  await writeAdoptConfiguration(readImages(), { backup });
   await pulumiOk(["up", "--yes", "--skip-preview", "-s", adoptStack]);
+}
+
+beforeAll(async () => {
+  await configured({ offSite: [{ name: "second", type: "directory", path: "/srv/second-repository" }] });
   root = await connectAsRoot(undefined, database);
   await root.query("DROP TABLE IF EXISTS kept");
   await root.query("CREATE TABLE kept (id INT PRIMARY KEY, word VARCHAR(20))");
@@ -56,7 +63,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await onServer("a", `rm -rf ${target}`);
+  await configured({});
+  await onServer("a", `rm -rf ${target} /srv/second-repository`);
   for (const statement of [
     "DROP TABLE IF EXISTS kept",
     "DROP EVENT IF EXISTS nightly_count",
@@ -88,9 +96,11 @@ describe("MySQL at any moment", () => {
     ]);
   });
 
-  it("at an earlier moment, all into a folder: the row of then, the event switched on, the account made after the backup", async () => {
+  it("at an earlier moment, out of another repository alone, into a folder: the row of then, the event switched on, the account made after the backup", async () => {
     await onServer("a", `rm -rf ${target}`);
-    const { exitCode, stdout, stderr } = await restore(`restore --to ${target} --part mysql --until '${beforeThird}'`);
+    const { exitCode, stdout, stderr } = await restore(
+      `restore --to ${target} --part mysql --until '${beforeThird}' --repository second`,
+    );
     expect(exitCode, stdout + stderr).toBe(0);
     expect(stdout).toMatch(/3 transactions after it; the first one left out was committed at/);
     const dump = await printed("a", `grep -E 'INTO .kept|EVENT .nightly' ${target}/dump.sql`);

@@ -11,10 +11,11 @@ import {
   openReceivers,
   tellAndResolve,
 } from "../support/alert-receivers.ts";
-import { clearServer, configureCreateStack, forgetCreateState, onB } from "../support/create-stack.ts";
+import { type CreateStack, clearServer, configureCreateStack, forgetCreateState } from "../support/create-stack.ts";
 import { eventually, printed, pulumiOk } from "../support/lab.ts";
 import { message } from "../support/message-sinks.ts";
 
+const onB: CreateStack = { stack: "alerts-on-b", server: "b" };
 const up = ["up", "--yes", "--skip-preview", "-s", onB.stack];
 let receivers: AlertReceivers;
 

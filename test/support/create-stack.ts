@@ -47,5 +47,8 @@ export function forgetCreateState({ stack }: Pick<CreateStack, "stack">): void {
   const state = cacheDirectory("lab", "state", ".pulumi", "stacks", "im-suite-ha");
   rmSync(`${state}/${stack}.json`, { force: true });
   rmSync(`${state}/${stack}.json.bak`, { force: true });
+  // A killed Pulumi's lock.
+  const locks = cacheDirectory("lab", "state", ".pulumi", "locks", "organization", "im-suite-ha", stack);
+  rmSync(locks, { recursive: true, force: true });
   rmSync(labConfigurationFile(stack), { force: true });
 }

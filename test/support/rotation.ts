@@ -88,13 +88,9 @@ export async function rotate(stack: string, args: readonly string[] = [], killAt
     output += text;
     if (killed || killAt === undefined || !killAt.test(output)) return;
     killed = true;
-    for (const pid of family(child.pid ?? 0)) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // It ended in this moment.
-      }
-    }
+    // Stopped first: else it starts Pulumi between the look and the blow, and that one lives on.
+    signal(child.pid ?? 0, "SIGSTOP");
+    for (const pid of family(child.pid ?? 0)) signal(pid, "SIGKILL");
   };
   child.stdout.setEncoding("utf8").on("data", hear);
   child.stderr.setEncoding("utf8").on("data", hear);
@@ -105,7 +101,15 @@ export async function rotate(stack: string, args: readonly string[] = [], killAt
   return { exitCode, output, seconds: (performance.now() - started) / 1000 };
 }
 
-/** A process and all below it, parents first, so that none can be born behind us. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It ended in this moment.
+  }
+}
+
+/** A process and all below it. */
 function family(root: number): number[] {
   const children = new Map<number, number[]>();
   for (const entry of readdirSync("/proc")) {

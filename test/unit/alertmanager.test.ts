@@ -43,7 +43,7 @@ describe("Alertmanager's configuration", () => {
 
   test("a message leaves within 5 s of its alert, the end within 30 s", () => {
     expect(config.route).toMatchObject({ receiver: "people", group_wait: "5s", group_interval: "30s" });
-    expect(config.route.group_by).toEqual(["server", "service"]);
+    expect(config.route.group_by).toEqual(["server", "service", "severity"]);
   });
 
   test("a host that is down silences what runs on it; a critical alert the warnings of its service; never the watchdog", () => {
