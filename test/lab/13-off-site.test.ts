@@ -1,14 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { labPulumi } from "../../engine/lab-pulumi.ts";
 import { adoptStack, writeAdoptConfiguration } from "../../lab/ensure-lab.ts";
 import { readImages } from "../../lab/images.ts";
 import { onServer } from "../../lab/servers.ts";
-import { unavailableImages, writeLabConfiguration } from "../../lab/stack-configuration.ts";
 import { suiteNames } from "../../lab/suite.ts";
 import { run } from "../../lib/process.ts";
-import { clearServer, forgetCreateState } from "../support/create-stack.ts";
+import { clearServer, configureCreateStack, forgetCreateState } from "../support/create-stack.ts";
 import { printed, pulumiOk } from "../support/lab.ts";
-import { type OffSite, objectStore, sftpStore, startOffSite, stopOffSite } from "../support/off-site.ts";
+import {
+  giveCredentials,
+  type OffSite,
+  objectStore,
+  sftpStore,
+  startOffSite,
+  stopOffSite,
+} from "../support/off-site.ts";
 
 /**
  * Off-site repositories of the adopted suite on A, and the worst day: A is gone, and an empty server (C) gets everything back from
@@ -36,19 +41,6 @@ async function backUp(): Promise<{ exitCode: number; report: Report }> {
   };
 }
 
-/** As an operator types it: the value on stdin, so no process list shows it. */
-async function setSecret(stack: string, path: string, value: string): Promise<void> {
-  const result = await labPulumi(["config", "set", "--secret", "--path", path, "-s", stack], { input: value });
-  expect(result.exitCode, result.stderr).toBe(0);
-}
-
-async function giveCredentials(stack: string): Promise<void> {
-  for (const [name, values] of Object.entries(offSite.credentials)) {
-    for (const [key, value] of Object.entries(values))
-      await setSecret(stack, `im:backupCredentials.${name}.${key}`, value);
-  }
-}
-
 /** Runs mc beside a server's MinIO, with the keys that the backup has there. */
 const minio = (alias: "a" | "c", container: string, script: string) =>
   printed(
@@ -72,7 +64,7 @@ async function objects(alias: "a" | "c", container: string): Promise<string[]> {
 beforeAll(async () => {
   offSite = await startOffSite();
   await writeAdoptConfiguration(images, { backup: { enabled: true, offSite: offSite.offSite } });
-  await giveCredentials(adoptStack);
+  await giveCredentials(adoptStack, offSite);
   await pulumiOk(["up", "--yes", "--skip-preview", "-s", adoptStack]);
 });
 
@@ -162,17 +154,12 @@ describe("the server is lost", () => {
 (umask 377; cat >/var/lib/im-suite/secrets/backup-key)`,
       { input: keys },
     );
-    await writeLabConfiguration({
-      stack: newStack,
-      server: "c",
-      suite: {
-        ...{ mode: "create", database: suiteNames.database },
-        without: unavailableImages(images).filter((key) => key === "grafana"),
-      },
-      images,
-      more: { backup: { enabled: true, offSite: offSite.offSite } },
-    });
-    await giveCredentials(newStack);
+    await configureCreateStack(
+      { stack: newStack, server: "c" },
+      { database: suiteNames.database },
+      { backup: { enabled: true, offSite: offSite.offSite } },
+    );
+    await giveCredentials(newStack, offSite);
     await pulumiOk(["up", "--yes", "--skip-preview", "-s", newStack]);
     await onServer("c", "docker stop im-backend");
     for (const part of ["mysql", "redis", "minio"]) {

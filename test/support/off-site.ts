@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { labPulumi } from "../../engine/lab-pulumi.ts";
 import { labLabel, labNetwork, requireLabAddress } from "../../lab/addresses.ts";
 import { ensureEngineImages } from "../../lab/build-image.ts";
 import { readImages } from "../../lab/images.ts";
@@ -33,6 +34,21 @@ export async function startOffSite(): Promise<OffSite> {
 
 export async function stopOffSite(): Promise<void> {
   await run("docker", ["rm", "--force", "--volumes", sftpStore.container, objectStore.container]);
+}
+
+/** Gives a stack the credentials of these places, as an operator types them: on stdin, so no process list shows them. */
+export async function giveCredentials(
+  stack: string,
+  { credentials }: OffSite,
+  places: readonly string[] = Object.keys(credentials),
+): Promise<void> {
+  for (const place of places) {
+    for (const [key, value] of Object.entries(credentials[place] ?? {})) {
+      const path = `im:backupCredentials.${place}.${key}`;
+      const result = await labPulumi(["config", "set", "--secret", "--path", path, "-s", stack], { input: value });
+      if (result.exitCode !== 0) throw new Error(`${path}: ${result.stderr}`);
+    }
+  }
 }
 
 async function startSftp() {
