@@ -19,8 +19,8 @@ import { type CreateStack, clearServer, configureCreateStack, forgetCreateState 
 const help = `node test/bench/alert-delivery.ts [--runs N] [--json FILE] [--as-is] [--keep]
 
 How long from a fault to the message, and from the repair to the message that it is over: a suite is created on the lab's
-server B with a webhook, a robot and a mail server as receivers; then, N times each (default 5), MySQL hangs (paused) and
-Redis is gone (stopped), at a random moment of Prometheus' ten seconds. Both rules wait a minute; the bound is that and 40 s.
+server B with a webhook, a robot and a mail server as receivers; then, N times each (default 5), MySQL and
+Redis hang (paused), each at a random moment of Prometheus' ten seconds. Both rules wait a minute; the bound is that and 40 s.
 
   --runs N      how many times each, 1 to 50
   --json FILE   write every figure there
@@ -47,8 +47,8 @@ const faults: readonly AlertFault[] = [
     alert: "RedisDown",
     summary: "Redis 服务宕机",
     description: "Redis 服务不可用",
-    breakIt: () => onServer("b", "docker stop --time 2 im-redis"),
-    mendIt: () => onServer("b", "docker start im-redis"),
+    breakIt: () => onServer("b", "docker pause im-redis"),
+    mendIt: () => onServer("b", "docker unpause im-redis"),
   },
 ];
 
