@@ -122,6 +122,7 @@ export function stage1(configuration: Configuration, measured: MeasuredGrowth = 
             rootOptionFile: rootLogin.optionFile,
             database,
             growth: configuration.growth,
+            generation: rotation.monitoring,
             ...(created === undefined ? {} : { rerunWhen: [created.mysql.containerId] }),
           },
           afterSuite,

@@ -28,6 +28,8 @@ export interface GrowthArgs {
   readonly growth: GrowthConfiguration;
   /** Runs again when the container changes. */
   readonly rerunWhen?: readonly pulumi.Input<string>[];
+  /** im:rotation.monitoring. Raised, the account gets a new password; the old one is refused at once, the next count uses the new one. */
+  readonly generation: number;
 }
 
 const account = `${mysqlAccounts.growth}@localhost`;
@@ -39,8 +41,14 @@ export class Growth extends pulumi.ComponentResource {
 
   constructor(name: string, args: GrowthArgs, opts?: pulumi.ComponentResourceOptions) {
     super("im:growth:Growth", name, {}, opts);
-    const { host, container, rootOptionFile, database, growth } = args;
-    const generated = new random.RandomPassword(`${name}-password`, { length: 32, special: false }, { parent: this });
+    const { host, container, rootOptionFile, database, growth, generation } = args;
+    // The first generation without keepers, as the other monitoring accounts.
+    const keepers = generation === 1 ? {} : { keepers: { generation: String(generation) } };
+    const generated = new random.RandomPassword(
+      `${name}-password`,
+      { length: 32, special: false, ...keepers },
+      { parent: this },
+    );
     this.password = generated.result;
     const created = new HostScript(
       `${name}-account`,

@@ -11,7 +11,8 @@ beforeAll(async () => {
   all = await useMocks();
   const { stage1 } = await import("../../stacks/stage1.ts");
   const measured = { registered_users: 101, daily_active_users: 12, outages: 1 };
-  outputs = stage1(testConfiguration({ mode: "adopt" }, { growth: { database: "im", tables: ["members"] } }), measured);
+  const more = { growth: { database: "im", tables: ["members"] }, rotation: { monitoring: 7 } };
+  outputs = stage1(testConfiguration({ mode: "adopt" }, more), measured);
   unnamed = stage1(testConfiguration({ mode: "adopt" }));
   await settled();
 });
@@ -30,6 +31,11 @@ describe("growth of an adopted suite", () => {
     expect(credentials?.secrets).toContain("stdin");
     const others = all.filter((one) => one !== account && one !== credentials && one.name !== "a-growth-password");
     for (const { name, inputs } of others) expect(JSON.stringify(inputs), name).not.toContain(password);
+  });
+
+  it("gets a new password when those of monitoring are rotated", () => {
+    const password = all.find((one) => one.name === "a-growth-password");
+    expect(password?.inputs["keepers"]).toEqual({ generation: "7" });
   });
 
   it("is counted once at every change, and then by the timer", () => {

@@ -79,18 +79,21 @@ export async function tellAndResolve(receivers: AlertReceivers, fault: AlertFaul
     await fault.mendIt();
   }
   const after = { hooks: hooks.messages.length, mails: mails.messages.length };
-  const service = fault.alert.replace("Down", "").toLowerCase();
+  // By the alert, not by the message: another alert of the same group may go on.
   const over = await Promise.all([
-    resolved(hooks, "/ops", (text) => text.includes(`"alertname":"${fault.alert}"`) && endsAll(text), after.hooks),
-    resolved(hooks, "/feishu", (text) => text.includes(`✅ 告警恢复 a ${service}`), after.hooks),
-    resolved(mails, "", (text) => text.includes("[告警恢复]") && text.includes(fault.alert), after.mails),
+    resolved(hooks, "/ops", (text) => endedAlerts(text).includes(fault.alert), after.hooks),
+    resolved(hooks, "/feishu", (text) => text.includes(`✅ 已恢复 [critical] ${fault.alert}`), after.hooks),
+    resolved(mails, "", (text) => /\] Resolved/.test(text) && text.includes(fault.alert), after.mails),
   ]);
   const since = (start: number) => (one: Message) => (one.at - start) / 1000;
   return { delivered: down.map(since(brokenAt)), resolved: over.map(since(mendedAt)) };
 }
 
-/** Alertmanager's own JSON says for the whole message whether everything in it is over. */
-const endsAll = (text: string) => (JSON.parse(text) as { status: string }).status === "resolved";
+/** Names of the alerts that are over, in Alertmanager's own JSON. */
+function endedAlerts(text: string): string[] {
+  const { alerts } = JSON.parse(text) as { alerts: { status: string; labels: { alertname: string } }[] };
+  return alerts.filter((one) => one.status === "resolved").map((one) => one.labels.alertname);
+}
 
 async function resolved(sink: Sink, path: string, isIt: (text: string) => boolean, from: number): Promise<Message> {
   const deadline = Date.now() + 180_000;

@@ -63,7 +63,8 @@ beforeAll(async () => {
       return;
     }
     response.setHeader("content-type", "text/plain; version=0.0.4");
-    response.end(`mysql_up ${mysqlUp}\nredis_up 1\n`);
+    // A health check that is missing for five minutes is an alert too.
+    response.end(`mysql_up ${mysqlUp}\nredis_up 1\nim_health_check_timestamp_seconds ${Date.now() / 1000}\n`);
   }).listen(0, here);
   await new Promise((done) => exporter.once("listening", done));
 
