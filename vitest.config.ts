@@ -7,7 +7,8 @@ const project = (name: string, options: object = {}) => ({
 export default defineConfig({
   test: {
     projects: [
-      project("unit"),
+      // Fifteen times what the slowest needs: tests share the machine with builds.
+      project("unit", { testTimeout: 60_000 }),
       // Pulumi's mocks are global to a process: each file gets one of its own.
       project("components", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 }),
       project("validators", { testTimeout: 120_000 }),

@@ -101,12 +101,17 @@ export const mysqlAccounts = {
 /** Who reads MinIO's metrics, and the policy that allows just that. */
 export const minioMetricsAccount = { user: "im_metrics", policy: "im-metrics" } as const;
 
-/** Tokens that Prometheus shows to what it watches, readable by it alone. */
+/**
+ * Tokens that Prometheus shows to what it watches, readable by it alone. Below its configuration and not a mount of its own: a folder whose
+ * last file is replaced goes and comes, and a mount would hold on to the one that is gone.
+ */
 export const prometheusSecrets = {
-  onServer: `${configurationDirectory}/prometheus-secrets`,
-  inContainer: "/etc/prometheus-secrets",
-  minioToken: "minio-token",
+  onServer: `${configurationDirectory}/prometheus/secrets`,
+  inContainer: "/etc/prometheus/secrets",
 } as const;
+
+/** Prometheus holds on to a token once it has read it: another token is another file, which changes the configuration and is read. */
+export const minioTokenFile = (generation: number) => (generation === 1 ? "minio-token" : `minio-token-${generation}`);
 /** MinIO's user of the application in a created suite: with a hyphen and its generation, im-app-1. */
 export const minioApplicationUser = "im-app";
 

@@ -127,7 +127,15 @@ export function stage1(configuration: Configuration, measured: MeasuredGrowth = 
           afterSuite,
         );
 
-  const alerting = alertingOn({ configuration, host, stage, image, endpoints, created });
+  const alerting = alertingOn({
+    configuration,
+    host,
+    stage,
+    image,
+    endpoints,
+    created,
+    prometheusNeeds: minioMetrics === undefined ? [] : [minioMetrics],
+  });
   const backup = configuration.backup.enabled
     ? new Backup(
         "a-backup",

@@ -5,7 +5,7 @@ export interface ScrapeJob {
   /** host:port, each; with `probe` the addresses that are probed. */
   readonly targets: readonly string[];
   readonly path?: string;
-  /** File inside the container with the bearer token that the target asks for. Read anew at every scrape. */
+  /** File inside the container with the bearer token that the target asks for. Read once: another token needs another name. */
   readonly bearerTokenFile?: string;
   /** Asked of the blackbox exporter instead of the target itself. */
   readonly probe?: { readonly exporter: string; readonly module: string };

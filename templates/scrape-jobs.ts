@@ -12,8 +12,8 @@ export interface Watched {
   readonly prometheusPort: number;
   readonly redis: boolean;
   readonly minioUrl?: string | undefined;
-  /** Whether MinIO's own metrics are read, beside the look from outside. */
-  readonly minioMetrics: boolean;
+  /** Name of the file with the token for MinIO's own metrics; undefined when they are not read, beside the look from outside. */
+  readonly minioToken: string | undefined;
   readonly backendUrl?: string | undefined;
   readonly adminUrl?: string | undefined;
   /** Empty when the backend has no metrics. */
@@ -41,13 +41,13 @@ export function scrapeJobs(watched: Watched): ScrapeJob[] {
     ...(backendUrl !== undefined && backendMetricsPath !== ""
       ? [{ name: "backend", targets: [backendUrl.replace("http://", "")], path: backendMetricsPath }]
       : []),
-    ...(minioUrl !== undefined && watched.minioMetrics
+    ...(minioUrl !== undefined && watched.minioToken !== undefined
       ? [
           {
             name: "minio",
             targets: [minioUrl.replace("http://", "")],
             path: minioMetricsPath,
-            bearerTokenFile: `${prometheusSecrets.inContainer}/${prometheusSecrets.minioToken}`,
+            bearerTokenFile: `${prometheusSecrets.inContainer}/${watched.minioToken}`,
           },
         ]
       : []),

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { credentialsDirectory, minioMetricsAccount, prometheusSecrets } from "../../config/names.ts";
+import { credentialsDirectory, minioMetricsAccount, minioTokenFile, prometheusSecrets } from "../../config/names.ts";
 import { renderMinioClientConfig } from "../../templates/backup/repositories.ts";
 import {
   minioMetricsToken,
@@ -18,7 +18,7 @@ export interface MinioMetricsArgs {
   /** Root's, with which the account is made. */
   readonly accessKey: pulumi.Input<string>;
   readonly secretKey: pulumi.Input<string>;
-  /** im:rotation.monitoring. Raised, the account gets a new key and Prometheus a new token: a scrape or two is refused meanwhile. */
+  /** im:rotation.monitoring. Raised, the account gets a new key and Prometheus a new token: some scrapes are refused meanwhile. */
   readonly generation: number;
 }
 
@@ -27,7 +27,7 @@ const prometheusUser = "65534:65534";
 
 /**
  * Lets Prometheus read MinIO's own metrics: an account in MinIO that may do nothing else, and its token in a file that
- * Prometheus alone reads. Restarts nothing; a new token counts from the next scrape on.
+ * Prometheus alone reads. Restarts nothing.
  */
 export class MinioMetrics extends pulumi.ComponentResource {
   constructor(name: string, args: MinioMetricsArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -67,7 +67,7 @@ export class MinioMetrics extends pulumi.ComponentResource {
       `${name}-token-file`,
       {
         host,
-        path: `${prometheusSecrets.onServer}/${prometheusSecrets.minioToken}`,
+        path: `${prometheusSecrets.onServer}/${minioTokenFile(generation)}`,
         content: token,
         secret: true,
         mode: "0400",

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { configurationDirectory, monitoringContainers, prometheusSecrets } from "../../config/names.ts";
+import { configurationDirectory, monitoringContainers } from "../../config/names.ts";
 import { hostPort } from "../../lib/host-port.ts";
 import { quote, script } from "../../lib/shell.ts";
 import { renderPrometheusConfig, type ScrapeJob } from "../../templates/prometheus.ts";
@@ -41,10 +41,10 @@ export class Prometheus extends pulumi.ComponentResource {
       {
         host,
         create: script(
-          `mkdir -p -m 0755 -- ${quote(configurationDirectory)} ${quote(directory)} ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)} ${quote(prometheusSecrets.onServer)}`,
+          `mkdir -p -m 0755 -- ${quote(configurationDirectory)} ${quote(directory)} ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)}`,
         ),
         delete: script(
-          `rmdir --ignore-fail-on-non-empty -- ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)} ${quote(prometheusSecrets.onServer)} ${quote(directory)} ${quote(configurationDirectory)} 2>/dev/null || :`,
+          `rmdir --ignore-fail-on-non-empty -- ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)} ${quote(directory)} ${quote(configurationDirectory)} 2>/dev/null || :`,
         ),
       },
       { parent: this },
@@ -92,7 +92,6 @@ export class Prometheus extends pulumi.ComponentResource {
         ],
         mounts: [
           { source: directory, target: "/etc/prometheus", readOnly: true },
-          { source: prometheusSecrets.onServer, target: prometheusSecrets.inContainer, readOnly: true },
           { source: data.path, target: "/prometheus", readOnly: false },
         ],
         memoryMiB: args.memoryMiB,

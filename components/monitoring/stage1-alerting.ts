@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { growthDatabase, stageTotals } from "../../config/growth.ts";
 import type { ImageKey } from "../../config/images.ts";
+import { minioTokenFile } from "../../config/names.ts";
 import { hasPrometheus, prometheusPort } from "../../config/own-prometheus.ts";
 import { ownPorts } from "../../config/ports.ts";
 import type { Configuration } from "../../config/schema.ts";
@@ -24,7 +25,7 @@ export function watching(
       prometheusPort: prometheusPort(configuration),
       redis: endpoints.redis !== undefined,
       minioUrl: endpoints.minio?.url,
-      minioMetrics,
+      minioToken: minioMetrics ? minioTokenFile(configuration.rotation.monitoring) : undefined,
       backendUrl: endpoints.backend?.url,
       adminUrl: endpoints.admin?.url,
       backendMetricsPath,
@@ -42,6 +43,8 @@ export interface Stage1AlertingArgs {
   readonly endpoints: SuiteEndpoints;
   /** The created suite, with its Prometheus; undefined for an adopted one. */
   readonly created: pulumi.Resource | undefined;
+  /** What must be there before Prometheus reads its configuration: the token for MinIO's metrics. */
+  readonly prometheusNeeds: readonly pulumi.Resource[];
 }
 
 /** Alerts of server a: on an adopted suite with a Prometheus of our own. @returns what was made. */
@@ -53,18 +56,22 @@ export function alertingOn(args: Stage1AlertingArgs): pulumi.Resource[] {
   const { scrapeJobs: jobs, alertmanager } = watching(configuration, endpoints);
   const prometheus =
     args.created ??
-    new Prometheus("a-prometheus", {
-      host,
-      stage,
-      image: image("prometheus"),
-      listenAddress,
-      port: prometheusPort(configuration),
-      memoryMiB: memoryMiB.prometheus,
-      serverAlias: "a",
-      jobs,
-      alertmanager,
-      data: "remove",
-    });
+    new Prometheus(
+      "a-prometheus",
+      {
+        host,
+        stage,
+        image: image("prometheus"),
+        listenAddress,
+        port: prometheusPort(configuration),
+        memoryMiB: memoryMiB.prometheus,
+        serverAlias: "a",
+        jobs,
+        alertmanager,
+        data: "remove",
+      },
+      { dependsOn: [...args.prometheusNeeds] },
+    );
   const alerting = new Alerting(
     "a-alerting",
     {

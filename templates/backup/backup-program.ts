@@ -1,4 +1,5 @@
 import { commandLine, quote } from "../../lib/shell.ts";
+import { listFiles } from "./file-list.ts";
 import { saveObjects } from "./objects.ts";
 import type { BackupPlan } from "./plan.ts";
 import { mysqlCopy, renderShared, saveAccounts } from "./shared.ts";
@@ -98,8 +99,7 @@ save_redis() {
 
 ${saveObjects}
 
-# SHA-256 of everything in the staging folder: what comes back is compared with it.
-list_files() { (cd "$staging" && find . -type f ! -name files.sha256 -print0 | sort -z | xargs -0 -r sha256sum) >"$directory/files.sha256" && mv -f -- "$directory/files.sha256" "$staging/files.sha256"; }
+${listFiles}
 
 # Folders of running databases may lie beside the compose file: a copy of their files is no backup.
 list_excludes() {
@@ -123,8 +123,7 @@ list_paths() {
 save_to() {
   local answer summary
   saved[$1]=0
-  if ! open_repository "$1" 2>"$errors" || ! answer=$(restic_on "$1" backup --json --host "$backup_host" --tag "im-suite,$2,run-$run" \\
-    --exclude-file "$directory/exclude" "\${saved_paths[@]}" 2>"$errors"); then
+  if ! answer=$(save_in "$1" --json --tag "im-suite,$2,run-$run" --exclude-file "$directory/exclude" "\${saved_paths[@]}" 2>"$errors"); then
     complain "repository $1: $(reason "$(cat "$errors")")"
     return 1
   fi
@@ -137,7 +136,9 @@ save_to() {
 # What is too old goes only where the new snapshot is.
 remove_old() {
   if [[ " \${append_only[*]} " == *" $1 "* ]]; then return; fi
-  restic_on "$1" forget --host "$backup_host" --tag im-suite,complete --group-by host "\${keep[@]}" >/dev/null &&
+  # Only to remove needs a repository for itself: what a run that died left behind would be in the way.
+  restic_on "$1" unlock >/dev/null &&
+    restic_on "$1" forget --host "$backup_host" --tag im-suite,complete --group-by host "\${keep[@]}" >/dev/null &&
     restic_on "$1" forget --host "$backup_host" --tag im-suite,partial --group-by host --keep-last 3 --prune >/dev/null
 }
 

@@ -155,7 +155,7 @@ newest=$(find "$folder" -type f -name '*.[0-9]*' ! -name '*.partial' -printf '%f
 for repository in "\${all_repositories[@]}"; do
   mark="$directory/binary-logs-saved.$repository"
   if [ -z "$newest" ] || [ "$(cat "$mark" 2>/dev/null)" = "$uuid/$newest" ]; then continue; fi
-  if open_repository "$repository" 2>"$errors" && restic_on "$repository" backup --quiet --host "$backup_host" --tag "im-suite,binary-logs,server-$uuid" --exclude '*.partial' "$binary_logs" 2>"$errors" >/dev/null; then
+  if save_in "$repository" --quiet --tag "im-suite,binary-logs,server-$uuid" --exclude '*.partial' "$binary_logs" 2>"$errors" >/dev/null; then
     printf '%s\\n' "$uuid/$newest" >"$mark"
     if [[ " \${append_only[*]} " == *" $repository "* ]]; then continue; fi
     # Each of these snapshots holds all logs of this MySQL: three are enough. Those of a lost server, under the tag of that one, stay:

@@ -90,16 +90,24 @@ restic_on() {
 }
 lock_wait=2100
 
-# open_repository NAME: made when it is not there; the lock of a run that died is taken away, that of a living one is not.
-open_repository() {
-  local said
-  if ! said=$(restic_on "$1" cat config 2>&1 >/dev/null); then
-    case "$said" in
-      *"Is there a repository at the following location"* | *"repository does not exist"*) restic_on "$1" init >/dev/null || return 1 ;;
-      *) printf '%s\\n' "$said" >&2; return 1 ;;
+# save_in REPOSITORY ARGUMENT...: restic backup. To open a repository costs a quarter of a second of processor time, so nothing is asked
+# beforehand: one that is not there is made, and the lock of a run that died is taken away (never that of a living one), when it says so.
+save_in() {
+  local name=$1 said attempt
+  shift
+  said=$(mktemp)
+  for attempt in 1 2; do
+    if restic_on "$name" backup --host "$backup_host" "$@" 2>"$said"; then rm -f -- "$said"; return 0; fi
+    if [ "$attempt" = 2 ]; then break; fi
+    case "$(cat -- "$said")" in
+      *"Is there a repository at the following location"* | *"repository does not exist"*) restic_on "$name" init >/dev/null 2>"$said" || break ;;
+      *"already locked"*) restic_on "$name" unlock >/dev/null 2>"$said" || break ;;
+      *) break ;;
     esac
-  fi
-  restic_on "$1" unlock >/dev/null
+  done
+  cat -- "$said" >&2
+  rm -f -- "$said"
+  return 1
 }
 
 # The number of a binary log: what follows the last dot.

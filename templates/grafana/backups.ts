@@ -77,6 +77,48 @@ export const backupsDashboard: DashboardDefinition = {
       ],
     },
     {
+      title: "任意时刻恢复 (Point in time)",
+      panels: [
+        {
+          kind: "stat",
+          title: "距上次保存二进制日志 (Since the last binary log backup)",
+          description: "最多丢失这么多时间的数据。As much as a lost server would take with it.",
+          expressions: [
+            { expr: `time() - ${now("binary_log_backup_last_success_timestamp_seconds")}`, legend: "{{server}}" },
+          ],
+          unit: "s",
+          decimals: 0,
+          thresholds: [
+            { from: 900, color: "yellow" },
+            { from: 1800, color: "red" },
+          ],
+        },
+        {
+          kind: "stat",
+          title: "二进制日志备份 (Binary log backup)",
+          expressions: [{ expr: now("binary_log_backup_ok"), legend: "{{server}}" }],
+          ...upOrDown,
+        },
+        {
+          kind: "stat",
+          title: "日志缺口 (Gap in the binary logs)",
+          description:
+            "有缺口时，缺口之后的时刻在下次备份前无法恢复。Behind a gap no moment can be restored until the next backup.",
+          expressions: [{ expr: now("binary_log_backup_gap"), legend: "{{server}}" }],
+          unit: "none",
+          words: { 0: { text: "无 (none)", color: "green" }, 1: { text: "有 (gap)", color: "red" } },
+        },
+        {
+          kind: "graph",
+          title: "保留的二进制日志 (Kept binary logs)",
+          expressions: [{ expr: now("binary_log_backup_bytes"), legend: "{{server}}" }],
+          unit: "bytes",
+          width: 12,
+          height: 4,
+        },
+      ],
+    },
+    {
       title: "恢复验证 (Restore test)",
       panels: [
         {

@@ -40,6 +40,11 @@ describe("a raised counter", () => {
     expect(passwords.map(({ inputs }) => inputs["keepers"])).toEqual([{ generation: "7" }, { generation: "7" }]);
     const minio = all.find(({ name }) => name === "a-minio-metrics-key");
     expect(minio?.inputs["keepers"]).toEqual({ generation: "7" });
+    // Prometheus holds on to a token: under another name it reads the new one.
+    const file = command("a-minio-metrics-token-file-command")["triggers"];
+    expect(file).toEqual(["/etc/im-suite/prometheus/secrets/minio-token-7"]);
+    const config = String(command("a-suite-prometheus-configuration-command")["stdin"]);
+    expect(config).toContain("credentials_file: /etc/prometheus/secrets/minio-token-7\n");
   });
 
   it("has an end for every one of them, which no destroy undoes", () => {

@@ -1,5 +1,11 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseConfiguration } from "../../config/load.ts";
+import { script } from "../../lib/shell.ts";
+import { listFiles } from "../../templates/backup/file-list.ts";
 import {
   localRepository,
   renderKnownHosts,
@@ -128,4 +134,30 @@ test("the restore program of a suite with MySQL alone is sound bash", () => {
     keyFile: "/key",
   };
   shellcheck(new Map([["im-restore", renderRestoreProgram({ ...plan, ...bounds })]]));
+});
+
+test("the list of hashes names every file, and hashes again only what changed", () => {
+  const folder = mkdtempSync(join(tmpdir(), "im-file-list-"));
+  const bash = (text: string) => {
+    const head = `directory=${folder} staging=${folder}/staging; cd $staging`;
+    const result = spawnSync("bash", ["-c", script(head, listFiles, text)], { encoding: "utf8" });
+    expect(result.stderr).toBe("");
+    return result.stdout;
+  };
+  const whole = "list_files; sha256sum --check --strict --quiet files.sha256; wc -l <files.sha256; sleep 0.05";
+  try {
+    mkdirSync(join(folder, "staging/minio"), { recursive: true });
+    expect(bash(`echo one >'minio/图片 一'; echo two >'minio/back\\slash'; echo three >dump; ${whole}`)).toBe("3\n");
+    // Only its hash in the list can tell that a file was not read again.
+    bash("sed -i -E '/图片/s/^.{4}/0000/' files.sha256; sleep 0.05");
+    expect(
+      bash("echo four >dump; echo five >minio/new; list_files; wc -l <files.sha256; grep -c ^0000 files.sha256"),
+    ).toBe("4\n1\n");
+    expect(bash("sha256sum --check --quiet files.sha256 2>/dev/null || true")).toBe("./minio/图片 一: FAILED\n");
+    // Gone, changed, and all at once.
+    expect(bash(`rm minio/new; echo six >'minio/图片 一'; ${whole}`)).toBe("3\n");
+    expect(bash(`for file in dump minio/*; do echo again >>"$file"; done; ${whole}`)).toBe("3\n");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

@@ -188,7 +188,7 @@ describe("monitoring", () => {
       listenAddress: "fd00::1",
       prometheusPort: 9091,
       redis: false,
-      minioMetrics: true,
+      minioToken: "minio-token",
       adminUrl: "http://127.0.0.1:3001",
       backendMetricsPath: "",
       tlsEndpoints: [],
@@ -216,19 +216,19 @@ describe("monitoring", () => {
       backendMetricsPath: "",
       tlsEndpoints: [],
     };
-    const jobs = (minioMetrics: boolean) =>
-      parse(renderPrometheusConfig({ server: "a", jobs: scrapeJobs({ ...watched, minioMetrics }) })).scrape_configs;
-    const named = (minioMetrics: boolean) =>
-      jobs(minioMetrics).filter((job: { job_name: string }) => job.job_name === "minio");
-    expect(named(true)).toEqual([
+    const jobs = (minioToken: string | undefined) =>
+      parse(renderPrometheusConfig({ server: "a", jobs: scrapeJobs({ ...watched, minioToken }) })).scrape_configs;
+    const named = (minioToken: string | undefined) =>
+      jobs(minioToken).filter((job: { job_name: string }) => job.job_name === "minio");
+    expect(named("minio-token-2")).toEqual([
       {
         job_name: "minio",
         metrics_path: "/minio/v2/metrics/cluster",
-        authorization: { type: "Bearer", credentials_file: "/etc/prometheus-secrets/minio-token" },
+        authorization: { type: "Bearer", credentials_file: "/etc/prometheus/secrets/minio-token-2" },
         static_configs: [{ targets: ["127.0.0.1:9000"], labels: { server: "a" } }],
       },
     ]);
-    expect(named(false)).toEqual([]);
+    expect(named(undefined)).toEqual([]);
   });
 
   test("the token is what mc prints: HS512 with the secret key, for one account, until 2100", () => {

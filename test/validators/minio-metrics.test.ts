@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -26,6 +26,7 @@ const token = minioMetricsToken("im_metrics", secretKey);
 const folder = mkdtempSync(join(tmpdir(), "im-suite-ha-minio-"));
 const clientFile = join(folder, "root.json");
 let url: string;
+let prometheusUrl: string;
 
 const bash = (text: string, input = "") => run("bash", ["-c", text], { input, timeoutSeconds: 90 });
 const status = async (path: string, bearer: string) =>
@@ -37,6 +38,30 @@ async function asMetricsUser(...args: string[]): Promise<string> {
     ...["exec", "--env", `MC_HOST_thief=http://im_metrics:${secretKey}@127.0.0.1:9000`, minio, "mc", ...args],
   ]);
   return result.exitCode === 0 ? "allowed" : `${result.stdout}${result.stderr}`;
+}
+
+function configurePrometheus(tokenFile: string): void {
+  writeFileSync(
+    join(folder, "prometheus", "prometheus.yml"),
+    renderPrometheusConfig({
+      server: "a",
+      jobs: [
+        {
+          name: "minio",
+          targets: [url.replace("http://", "")],
+          path: minioMetricsPath,
+          bearerTokenFile: `/etc/prometheus/secrets/${tokenFile}`,
+        },
+      ],
+    }),
+  );
+}
+
+/** As `HostFile` writes it: for Prometheus' user alone. */
+function writeToken(name: string, content: string): void {
+  const file = join(folder, "prometheus", "secrets", name);
+  writeFileSync(file, content, { mode: 0o400 });
+  chownSync(file, 65534, 65534);
 }
 
 beforeAll(async () => {
@@ -53,9 +78,9 @@ beforeAll(async () => {
     ["server", "/data"],
   );
   await eventually(30, async () => expect((await fetch(`${url}/minio/health/live`)).status).toBe(200));
-});
+}, 90_000);
 
-afterAll(async () => await containers.removeAll());
+afterAll(async () => await containers.removeAll(), 60_000);
 
 it("makes an account that may read the metrics, twice with the same end", async () => {
   expect(await status(minioMetricsPath, token)).toBe(403);
@@ -88,24 +113,11 @@ it("is read by Prometheus, with the token in a file", async () => {
   for (const name of ["rules.d", "targets.d", "secrets"])
     mkdirSync(join(folder, "prometheus", name), { recursive: true });
   const port = await freePort();
-  writeFileSync(
-    join(folder, "prometheus", "prometheus.yml"),
-    renderPrometheusConfig({
-      server: "a",
-      jobs: [
-        {
-          name: "minio",
-          targets: [url.replace("http://", "")],
-          path: minioMetricsPath,
-          bearerTokenFile: "/etc/prometheus/secrets/minio-token",
-        },
-      ],
-    }),
-  );
-  writeFileSync(join(folder, "prometheus", "secrets", "minio-token"), token);
+  prometheusUrl = `http://127.0.0.1:${port}`;
+  configurePrometheus("minio-token");
+  writeToken("minio-token", token);
   await run("chown", ["-R", "65534:65534", join(folder, "prometheus")]);
   chmodSync(folder, 0o755);
-  chmodSync(join(folder, "prometheus", "secrets", "minio-token"), 0o400);
   await containers.start(
     "prometheus",
     "im-test-metrics-prometheus",
@@ -113,16 +125,33 @@ it("is read by Prometheus, with the token in a file", async () => {
     [
       "--config.file=/etc/prometheus/prometheus.yml",
       "--storage.tsdb.path=/tmp/data",
+      "--web.enable-lifecycle",
       `--web.listen-address=127.0.0.1:${port}`,
     ],
   );
   await eventually(60, async () => {
-    const answer = await fetch(`http://127.0.0.1:${port}/api/v1/query?query=minio_cluster_health_status`);
+    const answer = await fetch(`${prometheusUrl}/api/v1/query?query=minio_cluster_health_status`);
     const { data } = (await answer.json()) as { data: { result: { metric: object; value: [number, string] }[] } };
     expect(data.result.map((one) => [one.metric, one.value[1]])).toEqual([
       // MinIO's own label of the same name gives way to ours: messages and dashboards go by ours.
       [expect.objectContaining({ job: "minio", server: "a", exported_server: "127.0.0.1:9000" }), "1"],
     ]);
+  });
+});
+
+it("reads another token after a reload with another file name, as a rotation does", async () => {
+  const nextKey = "Zyxwvutsrq9876543210Zyxwvutsrq9876543210";
+  const next = minioMetricsToken("im_metrics", nextKey);
+  const result = await bash(renderMinioMetricsAccount(minio, clientFile, url), `${nextKey}\n${next}\n`);
+  expect(result.exitCode, result.stderr).toBe(0);
+  expect(await status(minioMetricsPath, token)).toBe(403);
+  writeToken("minio-token-2", next);
+  configurePrometheus("minio-token-2");
+  expect((await fetch(`${prometheusUrl}/-/reload`, { method: "POST" })).status).toBe(200);
+  await eventually(40, async () => {
+    const answer = await fetch(`${prometheusUrl}/api/v1/targets`);
+    const { data } = (await answer.json()) as { data: { activeTargets: { health: string; lastError: string }[] } };
+    expect(data.activeTargets.map((one) => [one.health, one.lastError])).toEqual([["up", ""]]);
   });
 });
 

@@ -52,9 +52,9 @@ beforeAll(async () => {
     ],
   );
   await eventually(30, async () => expect((await fetch(`http://127.0.0.1:${port}/-/ready`)).status).toBe(200));
-});
+}, 90_000);
 
-afterAll(async () => await containers.removeAll());
+afterAll(async () => await containers.removeAll(), 60_000);
 
 it("reloads a Prometheus that listens where it should", async () => {
   configure("after");

@@ -20,7 +20,7 @@ describe("the real programs accept what we render, and refuse it when it is brok
       prometheusPort: 9091,
       redis: true,
       minioUrl: "http://127.0.0.1:9000",
-      minioMetrics: true,
+      minioToken: "minio-token",
       backendUrl: "http://127.0.0.1:8080",
       adminUrl: "http://127.0.0.1:3001",
       backendMetricsPath: "/metrics",
