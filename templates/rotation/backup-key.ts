@@ -22,11 +22,7 @@ opens() {
   exit 1
 }`;
 
-/** What the programs of the backup begin with; not all of its names are needed here. */
-const shared = (plan: BackupPlan): string =>
-  renderShared(plan, "templates/rotation/backup-key.ts").replace("\n", "\n# shellcheck disable=SC2034\n");
-
-const head = (plan: BackupPlan): string => `${shared(plan)}
+const head = (plan: BackupPlan): string => `${renderShared(plan, "templates/rotation/backup-key.ts")}
 ${secretFileFunctions}
 ${keyFunctions(plan)}
 `;
