@@ -101,7 +101,9 @@ describe("a created suite", () => {
       for (const service of ["mysql", "redis", "minio"])
         expect(program).toContain(`${service}_container=im-${service}\n`);
     }
-    expect(programs[0]).toContain("configuration_paths=(/etc/im-suite /var/lib/im-suite/secrets /var/lib/im-suite/backup/pulumi-state)");
+    expect(programs[0]).toContain(
+      "configuration_paths=(/etc/im-suite /var/lib/im-suite/secrets /var/lib/im-suite/backup/pulumi-state)",
+    );
     expect(programs[0]).toContain("printf '%s\\n' /var/lib/im-suite/secrets/backup-key");
   });
 
