@@ -128,7 +128,8 @@ afterAll(async () => {
   exporter?.close();
   await hooks?.close();
   await mails?.close();
-});
+  // Docker takes its time on a loaded machine; what is left here would run for ever.
+}, 60_000);
 
 it("a dead MySQL reaches every receiver within 1 m + 40 s, its end too, and the watchdog its switch", async () => {
   // The watchdog says that the whole way works, before the fault. Prometheus does not know its Alertmanager for its first five
