@@ -131,7 +131,8 @@ replay() {
     echo "/replay/im-replay.\${name##*.}" >>"$work/replay/im-replay.index"
     if [ "\${name##*/}" = "$stop_name" ]; then break; fi
   done
-  chmod 0666 "$work/replay"/*
+  # Nothing was written since the dump: there are none.
+  find "$work/replay" -type f -exec chmod 0666 {} +
   chmod 0777 "$work/replay"
   copy_volumes=(--volume "$work/replay:/replay")
   # OFF_PERMISSIVE: transactions with a GTID and without are run as they come, so it does not matter when GTID was turned on.
