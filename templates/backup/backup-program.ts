@@ -226,6 +226,9 @@ elif [ "$tag" = complete ]; then
 fi
 if [ "$proven" = true ] && [ "\${saved[$local_repository]}" = 1 ]; then complete=yes; fi
 
+# The logs from this dump on must be there at once, or a restore test right after would miss them. It reports for itself.
+if [ "$proven" = true ] && [ -n "$mysql_container" ]; then "\${0%/*}/im-binary-log-backup" --close >/dev/null 2>&1 9>&- </dev/null || :; fi
+
 if [ "$proven" = true ]; then
   for repository in "\${all_repositories[@]}"; do
     if [ "\${saved[$repository]}" = 1 ] && ! remove_old "$repository" 2>"$errors"; then

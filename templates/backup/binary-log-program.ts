@@ -88,12 +88,13 @@ folder="$binary_logs/$uuid"
 place=\${base%/*}
 mkdir -p -m 0700 -- "$folder"
 
-# A new file only when something was written: an idle suite makes no files.
+# A new file only when something was written: an idle suite makes no files. The nightly backup (--close) wants the log of its dump in
+# any case: without it nobody could tell an idle suite from one whose logs are not saved.
 covered=$(date +%s%6N)
 active=$(mysql_live <<<'SHOW BINARY LOGS' | tail -n 1 | cut -f 1)
 timeout 60 docker exec "$mysql_container" head -c 1048576 "$place/$active" >"$folder/active.partial"
 state=$("$reader" idle "$folder/active.partial" 2>"$errors") || { complain "$(reason "$(cat "$errors")")"; finished=yes; exit 1; }
-if [ "$state" = written ]; then mysql_live <<<'FLUSH BINARY LOGS'; fi
+if [ "$state" = written ] || [ "\${1:-}" = --close ]; then mysql_live <<<'FLUSH BINARY LOGS'; fi
 mapfile -t listed < <(mysql_live <<<'SHOW BINARY LOGS' | cut -f 1,2)
 active=\${listed[-1]%%$'\\t'*}
 unset 'listed[-1]'
