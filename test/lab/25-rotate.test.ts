@@ -143,9 +143,14 @@ describe("rotation of a created suite, under traffic", () => {
     });
     // The snapshot of the time before opens with the new key.
     const restic = `restic --no-cache --repo /srv/im-backup --password-file ${secrets}/backup-key`;
-    expect(await printed("c", `${restic} snapshots --json | jq length`)).toBe("1");
+    expect(await printed("c", `${restic} snapshots --tag im-suite,complete --json | jq length`)).toBe("1");
     expect(
-      Number(await printed("c", `${restic} dump latest /var/lib/im-suite/backup/staging/mysql/dump.sql | wc -l`)),
+      Number(
+        await printed(
+          "c",
+          `${restic} dump --tag im-suite,complete latest /var/lib/im-suite/backup/staging/mysql/dump.sql | wc -l`,
+        ),
+      ),
     ).toBeGreaterThan(50);
     await onServer("c", "systemctl start im-backup.service", { timeoutSeconds: 300 });
   });
