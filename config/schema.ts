@@ -1,20 +1,17 @@
 import { BlockList, isIP } from "node:net";
 import { z } from "zod";
+import { alertCredentials, alerts } from "./alerts-schema.ts";
+import { backup, backupCredentials } from "./backup-schema.ts";
 import { imageKeys } from "./images.ts";
 import { adoptedContainers, type SuiteService, suiteServices } from "./names.ts";
 import { ownPorts, suitePorts } from "./ports.ts";
 import { type RotationKind, rotationKinds } from "./rotation.ts";
+import { absolutePath, hostKey, port, withoutLineBreak } from "./schema-values.ts";
 
 /**
  * The whole configuration, strict: a key that nobody reads fails the preview, because a misspelt safety setting that is
  * silently ignored is worse than none. The keys are those of `Pulumi.<stack>.yaml` without the `im:` prefix.
  */
-
-const port = z
-  .number({ error: "expected a port number" })
-  .int("expected a whole number")
-  .min(1, "expected a port from 1 to 65535")
-  .max(65535, "expected a port from 1 to 65535");
 
 const oneAddress = "expected the IP address of one server, for example 203.0.113.10";
 const address = z.string(oneAddress).refine((value) => isIP(value) !== 0 && !isWildcard(value), oneAddress);
@@ -47,14 +44,6 @@ function isWildcard(value: string): boolean {
 /** A name that is safe in a path, a unit and a container name. */
 const containerName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/, "expected a container name");
 
-const absolutePath = z
-  .string()
-  .regex(/^\/[^\0\n]*$/, "expected an absolute path")
-  .refine((value) => !value.split("/").includes(".."), "expected a path without ..");
-
-const oneHostKey =
-  'expected a public host key such as "ssh-ed25519 AAAA…" (npm run configure fetches it; by hand: ssh-keyscan -t ed25519 ADDRESS, checked by another way)';
-
 /** One server as ssh reaches it. Changing any of these re-runs every idempotent script on that server. */
 const server = z.strictObject({
   address,
@@ -66,9 +55,7 @@ const server = z.strictObject({
     .string("expected the file of a private ssh key, for example ~/.ssh/im-suite-ha")
     .min(1, "expected the file of a private ssh key, for example ~/.ssh/im-suite-ha"),
   /** The server's public host key, as `ssh-keyscan` prints it without the address. Pinned for both ssh clients. */
-  hostKey: z
-    .string(oneHostKey)
-    .regex(/^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+={0,2}$/, oneHostKey),
+  hostKey,
 });
 
 const services = z.enum(suiteServices as [SuiteService, ...SuiteService[]]);
@@ -141,57 +128,6 @@ const adoptedCredentials = z.strictObject({
 /** MinIO's own lower limits. */
 const minioKeyLengths = { minioAccessKey: 3, minioSecretKey: 8 } as const;
 
-function withoutLineBreak(value: string): boolean {
-  return !/[\r\n\0]/.test(value);
-}
-
-const hostAndPort = "expected host:port, for example smtp.example.com:587";
-const mailAddress = z.string().regex(/^[^\s@,<>]+@[^\s@,<>]+$/, "expected a mail address");
-
-/** Where alerts go, without the secrets. */
-const alerts = z.strictObject({
-  mail: z
-    .strictObject({
-      smarthost: z.string(hostAndPort).regex(/^[a-zA-Z0-9.-]+:\d{1,5}$/, hostAndPort),
-      from: mailAddress,
-      to: z.array(mailAddress).min(1, "expected at least one mail address"),
-      /** Login at the mail server; its password is alertCredentials.mailPassword. */
-      user: z.string().min(1).optional(),
-      /** Off only for a server in the same trusted network. */
-      requireTls: z.boolean().default(true),
-    })
-    .optional(),
-  /** What still fires is said again after so many hours. */
-  repeatHours: z.number().int().min(1).max(168).default(4),
-});
-
-const webAddress = z.url({ protocol: /^https?$/, error: "expected http://… or https://…" });
-
-/** Alertmanager cannot sign what it sends, and an address with a signature in it is good for an hour. */
-const robotAddress = webAddress.refine(
-  (url) => !/[?&]sign=/.test(url),
-  "expected the robot's address without a signature: guard the robot by the keyword 告警 instead (docs/decisions/0004-alert-receivers.md)",
-);
-
-/** Secrets of the receivers: who knows a robot's address can write to its group. Written with `pulumi config set --secret --path`. */
-const alertCredentials = z.strictObject({
-  mailPassword: z.string().min(1).refine(withoutLineBreak, "a password cannot contain a line break or NUL").optional(),
-  /** Addresses that get Alertmanager's JSON, by a name of your own. */
-  webhooks: z
-    .record(z.string(), webAddress)
-    .refine(
-      (webhooks) => Object.keys(webhooks).every((name) => /^[a-z0-9][a-z0-9-]{0,30}$/.test(name)),
-      "expected names of a-z, 0-9 and -",
-    )
-    .default({}),
-  /** Addresses of group robots (群机器人), guarded by the keyword 告警 or by the server's address, not by a signature (加签). */
-  wecomRobotUrl: robotAddress.optional(),
-  dingtalkRobotUrl: robotAddress.optional(),
-  feishuRobotUrl: robotAddress.optional(),
-  /** Hears from us every five minutes and raises the alarm when it does not: the dead man's switch. */
-  deadMansSwitchUrl: webAddress.optional(),
-});
-
 const alias = z.enum(["a", "b", "c"]);
 
 const reference = z
@@ -200,68 +136,6 @@ const reference = z
     /^[a-z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?$/,
     "expected an image reference such as mysql:8.4.6@sha256:…",
   );
-
-const timeOfDay = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/, "expected a time such as 02:00");
-
-/** How many snapshots stay: the newest of each of so many days, weeks and months. */
-const retention = z.strictObject({
-  daily: z.number().int().min(1).default(7),
-  weekly: z.number().int().min(0).default(4),
-  monthly: z.number().int().min(0).default(6),
-});
-
-const repositoryName = z
-  .string()
-  .regex(/^[a-z][a-z0-9-]{0,30}$/, "expected a short name of lower case letters, digits and -");
-
-/** A further repository: another disk or mount, another server, or an S3-compatible store. */
-const offSiteRepository = z.discriminatedUnion(
-  "type",
-  [
-    z.strictObject({ name: repositoryName, type: z.literal("directory"), path: absolutePath }),
-    z.strictObject({
-      name: repositoryName,
-      type: z.literal("sftp"),
-      host: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9.:-]*$/, "expected a host name or an address"),
-      port: port.default(22),
-      user: z.string().regex(/^[a-z_][a-z0-9_-]*$/, "expected a user name"),
-      path: absolutePath,
-      hostKey: server.shape.hostKey,
-    }),
-    z.strictObject({
-      name: repositoryName,
-      type: z.literal("s3"),
-      endpoint: z.url({ protocol: /^https?$/, error: "expected http://… or https://…" }),
-      bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,62}$/, "expected a bucket name"),
-      prefix: z
-        .string()
-        .regex(/^[a-zA-Z0-9._/-]+$/, "expected a path in the bucket")
-        .default("im-suite"),
-      /** The account there may add but not delete: the server removes nothing of what is too old. */
-      appendOnly: z.boolean().default(false),
-    }),
-  ],
-  { error: "expected type: directory, sftp or s3" },
-);
-
-const backup = z.strictObject({
-  enabled: z.boolean().default(true),
-  time: timeOfDay.default("02:00"),
-  /** When the nightly restore test begins; it waits for a backup that still runs. */
-  restoreTestTime: timeOfDay.default("04:00"),
-  timeZone: z.string().refine(isTimeZone, "expected a time zone such as Asia/Shanghai or UTC").default("Asia/Shanghai"),
-  /** Spreads the load of several servers on one off-site repository. */
-  randomDelayMinutes: z.number().int().min(0).max(240).default(0),
-  keep: retention.prefault({}),
-  /** How often MySQL's binary logs are copied: at most so much is lost with the server, and so fresh is a restore to a moment. */
-  binaryLogMinutes: z.number().int().min(1).max(60).default(5),
-  /** Over how many days MySQL can be restored to any moment. Default: keep.daily. */
-  pointInTimeDays: z.number().int().min(1).max(366).optional(),
-  /** Share of the processors for the programs and, once more, for the throw-away containers. */
-  cpus: z.number().min(0.1).max(16).default(0.5),
-  memoryMiB: z.number().int().min(512).default(1024),
-  offSite: z.array(offSiteRepository).default([]),
-});
 
 /** Raised by one: this password is changed by the next `up`. */
 const rotationCounter = z.number().int("expected a whole number").min(1).max(1_000_000).default(1);
@@ -272,15 +146,6 @@ const rotation = z.strictObject(
     [Kind in RotationKind]: typeof rotationCounter;
   },
 );
-
-function isTimeZone(value: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: value });
-    return /^[A-Za-z0-9_+/-]+$/.test(value);
-  } catch {
-    return false;
-  }
-}
 
 const oneQuery = "expected one SELECT that gives one whole number, without a semicolon; empty to leave it out";
 const growthQuery = z
@@ -309,18 +174,6 @@ const growth = z.strictObject({
     })
     .prefault({}),
 });
-
-/** By name of the off-site repository. Written with `pulumi config set --secret --path`. */
-const backupCredentials = z.record(
-  repositoryName,
-  z.strictObject({
-    /** sftp: the private key, without a passphrase. */
-    privateKey: z.string().includes("PRIVATE KEY", { error: "expected the text of a private ssh key" }).optional(),
-    /** s3. */
-    accessKey: z.string().min(1).refine(withoutLineBreak, "a key cannot contain a line break or NUL").optional(),
-    secretKey: z.string().min(1).refine(withoutLineBreak, "a key cannot contain a line break or NUL").optional(),
-  }),
-);
 
 export const configurationSchema = z
   .strictObject({
@@ -473,14 +326,8 @@ export const configurationSchema = z
 
 export type Configuration = z.output<typeof configurationSchema>;
 export type ServerConfiguration = z.output<typeof server>;
-export type BackupConfiguration = z.output<typeof backup>;
-export type BackupCredentials = z.output<typeof backupCredentials>;
-export type OffSiteRepository = z.output<typeof offSiteRepository>;
-export type RetentionPolicy = z.output<typeof retention>;
 export type AdoptedSuite = z.output<typeof adoptedSuite>;
 export type CreatedSuite = z.output<typeof createdSuite>;
-export type AlertsConfiguration = z.output<typeof alerts>;
 export type GrowthConfiguration = z.output<typeof growth>;
-export type AlertCredentials = z.output<typeof alertCredentials>;
 export type AdoptedCredentials = z.output<typeof adoptedCredentials>;
 export type ServerAlias = z.output<typeof alias>;

@@ -1,4 +1,4 @@
-import type { OffSiteRepository } from "../../config/schema.ts";
+import type { OffSiteRepository } from "../../config/backup-schema.ts";
 import { readPrivateKey } from "../../lib/ssh.ts";
 import type { Asker, Judgement } from "./ask.ts";
 import { judgedBy, problemAt } from "./judgement.ts";

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { BackupConfiguration, BackupCredentials, OffSiteRepository } from "../../config/backup-schema.ts";
 import {
   backupKeyFile,
   backupLog,
@@ -8,7 +9,6 @@ import {
   repositoriesDirectory,
   textfileDirectory,
 } from "../../config/names.ts";
-import type { BackupConfiguration, BackupCredentials, OffSiteRepository } from "../../config/schema.ts";
 import { renderBackupProgram } from "../../templates/backup/backup-program.ts";
 import { renderBinaryLogProgram } from "../../templates/backup/binary-log-program.ts";
 import { renderBinaryLogReader } from "../../templates/backup/binary-log-reader.ts";

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { AlertCredentials, AlertsConfiguration } from "../../config/alerts-schema.ts";
 import { configurationDirectory, monitoringContainers } from "../../config/names.ts";
 import { ownPorts } from "../../config/ports.ts";
-import type { AlertCredentials, AlertsConfiguration } from "../../config/schema.ts";
 import { hostPort } from "../../lib/host-port.ts";
 import { quote, script } from "../../lib/shell.ts";
 import type { AlertRuleOptions } from "../../templates/alert-rules/rule.ts";

@@ -1,4 +1,4 @@
-import type { RetentionPolicy } from "../../config/schema.ts";
+import type { RetentionPolicy } from "../../config/backup-schema.ts";
 
 /** What the programs of the backup know of the suite. A service that the suite does not have is undefined. */
 export interface BackupPlan {

@@ -1,5 +1,5 @@
+import type { BackupCredentials, OffSiteRepository } from "../../config/backup-schema.ts";
 import { backupDirectory, repositoriesDirectory } from "../../config/names.ts";
-import type { BackupCredentials, OffSiteRepository } from "../../config/schema.ts";
 import { commandLine } from "../../lib/shell.ts";
 
 /** The repository on the server itself. */

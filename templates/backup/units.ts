@@ -1,4 +1,4 @@
-import type { BackupConfiguration } from "../../config/schema.ts";
+import type { BackupConfiguration } from "../../config/backup-schema.ts";
 import { renderUnit } from "../systemd.ts";
 
 const source = "templates/backup/units.ts";
