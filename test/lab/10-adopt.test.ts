@@ -7,7 +7,7 @@ import { suiteCredentials, suiteFingerprint } from "../../lab/suite.ts";
 import { startTraffic, stopTraffic, verifyTraffic } from "../../lab/traffic.ts";
 import { cacheDirectory } from "../../lib/paths.ts";
 import { watchCommandLines } from "../support/command-lines.ts";
-import { eventually, printed, pulumiOk, serverStateScript, tail } from "../support/lab.ts";
+import { eventually, printed, pulumiOk, serverStateScript, settleKilledPulumi, tail } from "../support/lab.ts";
 
 const up = ["up", "--yes", "--skip-preview", "-s", adoptStack];
 const destroy = ["destroy", "--yes", "--skip-preview", "-s", adoptStack];
@@ -58,11 +58,11 @@ describe("stage 1 on an adopted suite, under traffic", () => {
 
   it("comes up, although an earlier run of it was killed at several points", async () => {
     const watch = watchCommandLines();
-    // Half-done is what a closed laptop leaves. A killed Pulumi may leave its own lock, which `cancel` removes.
+    // Half-done is what a closed laptop leaves. A killed Pulumi may leave its own lock, and half a state file.
     for (const seconds of [2, 3, 4]) {
       const killed = await labPulumi(up, { timeoutSeconds: seconds });
       expect(killed.exitCode, `ended before it could be killed after ${seconds} s`).not.toBe(0);
-      await labPulumi(["cancel", "--yes", "-s", adoptStack]);
+      await settleKilledPulumi(adoptStack);
     }
     await pulumiOk(up);
     commandLines = watch.stop();

@@ -8,7 +8,7 @@ import { startTraffic, stopTraffic, verifyTraffic } from "../../lab/traffic.ts";
 import { cacheDirectory } from "../../lib/paths.ts";
 import { watchCommandLines } from "../support/command-lines.ts";
 import { type CreateStack, clearServer, configureCreateStack, forgetCreateState } from "../support/create-stack.ts";
-import { eventually, printed, pulumiOk } from "../support/lab.ts";
+import { eventually, printed, pulumiOk, settleKilledPulumi } from "../support/lab.ts";
 import { accepted, all, type Logins, loginsOf, rotate } from "../support/rotation.ts";
 import { openTunnel, type Tunnel } from "../support/tunnel.ts";
 
@@ -212,8 +212,7 @@ describe("a rotation that is killed", () => {
     ]) {
       const run = await rotate(onC.stack, [], point);
       expect(run.exitCode, `ended before it could be killed at ${point}:\n${run.output}`).toBe(undefined);
-      // A killed Pulumi leaves its lock.
-      await labPulumi(["cancel", "--yes", "-s", onC.stack]);
+      await settleKilledPulumi(onC.stack);
       // Whatever the suite has by now, it works.
       await eventually(20, async () => {
         const answer = await fetch(`http://${labServers.c.address}:8080/health`, { signal: AbortSignal.timeout(5000) });

@@ -1,8 +1,10 @@
+import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { labPulumi } from "../../engine/lab-pulumi.ts";
 import type { LabAlias } from "../../lab/addresses.ts";
 import { onServer } from "../../lab/servers.ts";
+import { cacheDirectory } from "../../lib/paths.ts";
 import type { RunOptions, RunResult } from "../../lib/process.ts";
 
 /** Runs Pulumi on the lab; it must succeed, and the failure shows Pulumi's last lines. */
@@ -10,6 +12,25 @@ export async function pulumiOk(args: readonly string[], options: RunOptions = {}
   const result = await labPulumi(args, options);
   expect(result.exitCode, `pulumi ${args.join(" ")}\n${tail(result, 40)}`).toBe(0);
   return result;
+}
+
+/**
+ * What an operator types after a Pulumi that was killed: its lock goes, and a state file that was cut off is replaced by the copy that
+ * Pulumi keeps beside it (docs/architecture.md, failure table).
+ */
+export async function settleKilledPulumi(stack: string): Promise<void> {
+  const file = cacheDirectory("lab", "state", ".pulumi", "stacks", "im-suite-ha", `${stack}.json`);
+  if (existsSync(file) && !isJson(readFileSync(file, "utf8"))) copyFileSync(`${file}.bak`, file);
+  await labPulumi(["cancel", "--yes", "-s", stack]);
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The last lines of a run. */
