@@ -1,7 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { labPulumi } from "../../engine/lab-pulumi.ts";
 import { labServers } from "../../lab/addresses.ts";
 import { onServer } from "../../lab/servers.ts";
 import { startTraffic, stopTraffic, verifyTraffic } from "../../lab/traffic.ts";
