@@ -4,7 +4,7 @@ const project = (name: string, options: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], environment: "node", ...options },
 });
 
-/** One lab, used by one test at a time; the files run in the order of their names. */
+/** One lab, used by one test at a time; each file begins with what it needs, whatever ran before it. */
 const oneLab = {
   fileParallelism: false,
   sequence: { concurrent: false },

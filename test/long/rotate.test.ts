@@ -241,7 +241,7 @@ describe("a rotation that is killed", () => {
   it("is ended by an up whose state was lost in the middle", async () => {
     const before = await loginsOf(onC.stack);
     const run = await rotate(onC.stack, ["--only", "mysql,redis"], /accepts? the new password/);
-    expect(run.exitCode).toBe(undefined);
+    expect(run.exitCode, run.output).toBe(undefined);
     await onServer(
       "c",
       "docker ps -aq --filter label=im-suite.stage | xargs -r docker rm -f >/dev/null; docker network rm im-suite",
