@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { ensureLabStack, labConfigurationFile, labPulumi } from "../../engine/lab-pulumi.ts";
 import { adoptStack } from "../../lab/ensure-lab.ts";
-import { onServer, serverConnection } from "../../lab/servers.ts";
+import { labReset, labUp, onServer, serverConnection } from "../../lab/servers.ts";
 import { cacheDirectory } from "../../lib/paths.ts";
 import { run } from "../../lib/process.ts";
 import { printed, tail } from "../support/lab.ts";
@@ -38,6 +38,9 @@ const keyFile = (name: string, content: string, mode = 0o600) => {
 };
 
 beforeAll(async () => {
+  // Other tests install on C; here it is the bare server that nothing may touch.
+  await labReset(["c"]);
+  await labUp();
   await ensureLabStack(stack);
   const adopt = parse(readFileSync(labConfigurationFile(adoptStack), "utf8")).config as Config;
   const { "im:adoptedCredentials": _secret, ...rest } = adopt;
