@@ -80,7 +80,7 @@ function promote(view: View, set: SyncSet, database: Database, leaderRevision: n
 }
 
 /** The same epoch, with other members. */
-function record(view: View, set: SyncSet, members: readonly Member[], because: string, isOpen: boolean): Decision {
+function record(set: SyncSet, members: readonly Member[], because: string, isOpen: boolean): Decision {
   const { epoch, lastLeader, leaderRevision, modRevision } = set;
   return act(
     { kind: "record-sync-set", members, epoch, lastLeader, leaderRevision, ifModRevision: modRevision },
@@ -131,11 +131,11 @@ function leadAlone(view: View, set: SyncSet, database: Database, me: Member, lim
     if (!isSampled || joinSample?.ownInstance !== instance) return sample();
     if (!isReached) return wait(role, "every commit waits for the other server; it must reach the sample");
     const members = [me, { server: view.peer, instance: candidate.instance }];
-    return record(view, set, members, "the other server has everything, and every commit waits for it", writable);
+    return record(set, members, "the other server has everything, and every commit waits for it", writable);
   }
   // An earlier request to add the peer may still be on its way: a new revision makes it void.
   if (view.memory.aloneAt !== set.modRevision) {
-    return record(view, set, [me], "the other server is not to be added after all", writable);
+    return record(set, [me], "the other server is not to be added after all", writable);
   }
   return act({ kind: "set-semi-sync", instance, enabled: false }, role, "alone in the set: no commit may wait");
 }
@@ -157,7 +157,7 @@ function leadPair(view: View, votes: Votes, set: SyncSet, database: Database, me
   const { instance, semiSync, writable } = database;
   const role = writable ? "leader" : "none";
   const why = whyToRemovePeer(view, set, database, limits);
-  if (why !== undefined) return record(view, set, [me], why, writable);
+  if (why !== undefined) return record(set, [me], why, writable);
   if (votes.handover === view.peer) return handOver(view, database);
   if (votes.handover === view.me) return act({ kind: "clear-handover" }, role, "the switchover is done");
   if (!semiSync.enabled) {

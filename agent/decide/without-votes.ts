@@ -11,9 +11,9 @@ export function standWithoutVotes(view: View, why: string): Decision {
   const database = speaking(view.database);
   if (database === undefined || !database.writable) return wait(replicaRole(database), why);
   const set = view.lastSyncSet;
-  const alone = set !== undefined && set.members.every((member) => member.server === view.me);
+  const alone = set?.members.every((member) => member.server === view.me) === true;
   // With semi-sync off nobody can have been added: adding begins with switching it on.
-  if (alone && (!database.semiSync.enabled || view.memory.aloneAt === set.modRevision)) {
+  if (set !== undefined && alone && (!database.semiSync.enabled || view.memory.aloneAt === set.modRevision)) {
     return wait("leader", `${why}; nobody else has the data, this server goes on`);
   }
   if ((view.lease?.remaining ?? 0) > 0) return wait("leader", `${why}; the lease is still in force`);

@@ -82,6 +82,24 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly begin:
       });
     },
   },
+  "late messages": {
+    weight: 3,
+    begin: (world, _server, duration) => {
+      world.network.latecomers = 0.1;
+      world.events.after(duration, () => {
+        world.network.latecomers = 0;
+      });
+    },
+  },
+  "hesitating controllers": {
+    weight: 3,
+    begin: (world, _server, duration) => {
+      world.hesitation = 0.2;
+      world.events.after(duration, () => {
+        world.hesitation = 0;
+      });
+    },
+  },
   "slow applier": {
     weight: 2,
     begin: (world, server, duration) => {
@@ -132,10 +150,44 @@ function planStranger(world: World, at: number): void {
   });
 }
 
+/** Controllers are upgraded one after the other: nobody may notice. */
+function planRestarts(world: World, from: number, to: number): void {
+  world.events.after(from + 2000, () => {
+    world.mayNotFailOver = true;
+  });
+  for (let at = from + 2000; at < to; at += 5000) {
+    const server = world.servers[world.random.pick(["a", "b"] as const)];
+    world.events.after(at, () => world.killController(server));
+    world.events.after(at + world.random.between(300, 1500), () => world.startController(server));
+  }
+}
+
+/** etcd loses everything and is restored from an old copy; the operator says who has the data when all is over. */
+function planRestore(world: World, from: number, to: number): void {
+  const copiedAt = world.random.between(100, to - 1000);
+  world.events.after(copiedAt, () => {
+    const copy = world.votes.snapshot();
+    world.events.after(world.random.between(Math.max(0, from - copiedAt), to - copiedAt), () => {
+      world.log("--- etcd is restored from an old copy");
+      world.votes.restore(copy);
+      world.wasRestored = true;
+    });
+  });
+}
+
 /** Plans a few faults of this seed in the given span, on top of each other as they come. */
 export function planFaults(world: World, from: number, to: number): void {
   const { random } = world;
-  if (random.chance(0.03)) return planStranger(world, random.between(from, to));
+  const kind = random.next();
+  if (kind < 0.03) {
+    planStranger(world, random.between(from, to));
+    return;
+  }
+  if (kind < 0.06) {
+    planRestarts(world, from, to);
+    return;
+  }
+  if (kind < 0.11) planRestore(world, from, to);
   const count = random.between(1, 5);
   for (let index = 0; index < count; index++) {
     const name = pickFault(world);
@@ -161,6 +213,7 @@ function pickFault(world: World): string {
 export function healAll(world: World): void {
   world.log("--- everything heals");
   world.network.mendAll();
+  world.hesitation = 0;
   world.witnessIsUp = true;
   for (const server of Object.values(world.servers)) {
     server.database.isHung = false;
@@ -171,6 +224,8 @@ export function healAll(world: World): void {
     world.powerOn(server);
     world.startController(server);
   }
+  // The operator looks first, and waits until both answer.
+  if (world.wasRestored) world.events.after(8000, () => world.reinit());
 }
 
 /** @param ways 2: both directions. */

@@ -9,6 +9,8 @@ export class Network {
   readonly #random: Random;
   /** Added to every message while positive, up to this many milliseconds. */
   slowness = 0;
+  /** Share of messages that arrive when nobody expects them any more. */
+  latecomers = 0;
 
   constructor(random: Random) {
     this.#random = random;
@@ -26,6 +28,7 @@ export class Network {
   mendAll(): void {
     this.#cut.clear();
     this.slowness = 0;
+    this.latecomers = 0;
   }
 
   passes(from: Host, to: Host): boolean {
@@ -38,6 +41,8 @@ export class Network {
 
   /** One way, in milliseconds. */
   delay(): number {
+    // Now and then a message is held up long beyond what its sender waits for.
+    if (this.#random.chance(this.latecomers)) return this.#random.between(500, 9000);
     const usual = this.#random.between(1, 8);
     return this.slowness > 0 ? usual + this.#random.between(0, this.slowness) : usual;
   }

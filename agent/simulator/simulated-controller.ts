@@ -154,7 +154,9 @@ export class SimulatedController {
       this.#later(world.random.between(pauseBetween / 2, pauseBetween), () => this.#cycle());
       return;
     }
-    this.#later(world.random.between(1, 15), () => this.#perform(decision.action));
+    // Between a decision and its effect a process may be swapped out, or wait for a slow disk.
+    const held = world.random.chance(world.hesitation) ? world.random.between(200, 9000) : world.random.between(1, 15);
+    this.#later(held, () => this.#perform(decision.action));
   }
 
   #keep(record: DurableRecord): void {
@@ -171,34 +173,14 @@ export class SimulatedController {
   }
 
   #perform(action: Action): void {
+    if (this.#performInVotes(action)) return;
     const world = this.#world;
     const server = this.#server;
     const { database } = server;
     switch (action.kind) {
-      case "wait":
-        break;
       case "sample":
         this.#memory = { ...this.#memory, joinSample: action.sample };
         break;
-      case "take-lease":
-        return this.#ask(
-          (now) => {
-            const id = world.votes.grant(now);
-            return world.votes.takeLeader(server.name, id, now) ? id : undefined;
-          },
-          this.#holdLease.bind(this, world.events.now),
-        );
-      case "release-lease": {
-        const lease = this.#lease;
-        this.#lease = undefined;
-        server.leaseInRun = undefined;
-        if (lease === undefined) break;
-        return this.#ask((now) => world.votes.revoke(lease.id, now));
-      }
-      case "clear-handover":
-        return this.#ask(() => world.votes.setHandover(undefined));
-      case "record-sync-set":
-        return this.#record(action);
       case "start-database":
         world.startDatabase(server);
         break;
@@ -210,11 +192,45 @@ export class SimulatedController {
         world.clone(server, () => this.#later(1, () => this.#keep({ ...server.record, cloning: false })));
         break;
       default:
-        if (database.isRunning && !database.isHung && action.instance === database.instance) {
+        if ("instance" in action && database.isRunning && !database.isHung && action.instance === database.instance) {
           world.perform(server, action, this.#lastSyncSet?.epoch ?? 0);
         }
     }
     this.#again();
+  }
+
+  /** @returns whether the action was one for etcd: the next look follows its answer, or its timeout. */
+  #performInVotes(action: Action): boolean {
+    const world = this.#world;
+    const server = this.#server;
+    switch (action.kind) {
+      case "take-lease": {
+        const sentAt = world.events.now;
+        this.#ask(
+          (now) => {
+            const id = world.votes.grant(now);
+            return world.votes.takeLeader(server.name, id, now) ? id : undefined;
+          },
+          (id) => this.#holdLease(sentAt, id),
+        );
+        return true;
+      }
+      case "release-lease": {
+        const lease = this.#lease;
+        this.#lease = undefined;
+        server.leaseInRun = undefined;
+        this.#ask((now) => (lease === undefined ? undefined : world.votes.revoke(lease.id, now)));
+        return true;
+      }
+      case "clear-handover":
+        this.#ask(() => world.votes.setHandover(undefined));
+        return true;
+      case "record-sync-set":
+        this.#record(action);
+        return true;
+      default:
+        return false;
+    }
   }
 
   #holdLease(sentAt: number, id: string | undefined): void {

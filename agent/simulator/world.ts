@@ -25,9 +25,14 @@ export interface SimulatedServer {
   /** Epoch in which this server's mysqld was opened last. */
   openedEpoch: number;
   controllerDiedAt: number | undefined;
+  /** Since when it is open although another leads, with a living controller. */
+  supersededSince: number | undefined;
   /** Milliseconds between two applied batches. */
   applyEvery: number;
 }
+
+/** A lease, two timeouts of a request and the longest hesitation: within this a living controller must have fenced. */
+const supersededBound = 16_000;
 
 /** Raised at the first broken invariant. */
 export class InvariantBroken extends Error {}
@@ -41,6 +46,11 @@ export class World {
   readonly variant: Variant | undefined;
   readonly servers: Readonly<Record<ServerName, SimulatedServer>>;
   witnessIsUp = true;
+  /** Share of effects that a controller carries out long after it decided on them. */
+  hesitation = 0;
+  wasRestored = false;
+  /** Nothing happens in this schedule that may cost a failover. */
+  mayNotFailOver = false;
   /** Ids of every write that a client was told is done. */
   readonly acknowledged: number[] = [];
   /** What happened, for a person; empty unless it is recorded. */
@@ -71,6 +81,7 @@ export class World {
       clockRate: 0.9 + this.random.next() * 0.2,
       openedEpoch: 0,
       controllerDiedAt: undefined,
+      supersededSince: undefined,
       applyEvery: 60,
     });
     this.servers = { a: server("a"), b: server("b") };
@@ -96,6 +107,31 @@ export class World {
       this.#apply(one);
     }
     this.#write();
+    this.#watch();
+  }
+
+  /** What a person would complain of: a server that goes on although another leads, a virtual IP that points at a dead controller. */
+  #watch(): void {
+    const { now } = this.events;
+    for (const server of [this.servers.a, this.servers.b]) {
+      const isSuperseded = server.database.writable && server.openedEpoch < this.openedBy.epoch;
+      const controls = server.isUp && !server.isPaused && server.controller !== undefined && !server.database.isHung;
+      server.supersededSince = isSuperseded && controls ? (server.supersededSince ?? now) : undefined;
+      if (server.supersededSince !== undefined && now - server.supersededSince > supersededBound) {
+        this.break(`${server.name} stays open although ${this.openedBy.server} leads`);
+      }
+      const died = server.controllerDiedAt;
+      if (
+        server.isUp &&
+        died !== undefined &&
+        now - died > 5000 &&
+        server.role.role !== "none" &&
+        server.role.until > now
+      ) {
+        this.break(`${server.name} is still published as ${server.role.role}, and its controller is dead`);
+      }
+    }
+    this.events.after(500, () => this.#watch());
   }
 
   other(server: SimulatedServer): SimulatedServer {
@@ -173,6 +209,7 @@ export class World {
     );
     if (before !== undefined && request.epoch > before.epoch) {
       this.promotions += 1;
+      if (this.mayNotFailOver) this.break("a restart of a controller cost a failover");
       const wasMember = before.members.some(
         (one) => one.server === server.name && one.instance === server.database.instance,
       );
@@ -362,6 +399,8 @@ export class World {
   }
 
   #checkHolds(id: number): void {
+    // What an old copy says of the members means nothing until an operator has looked.
+    if (this.wasRestored) return;
     for (const member of this.votes.read(this.events.now).syncSet?.members ?? []) {
       const { database } = this.servers[member.server];
       if (database.instance === member.instance && !database.holds(id)) {
@@ -389,6 +428,23 @@ export class World {
     const { deferred } = server;
     server.deferred = [];
     for (const run of deferred) this.onServer(server, this.random.between(0, 30), run);
+  }
+
+  /** An operator, after etcd was restored: whoever was opened last has the data. */
+  reinit(): void {
+    const { server: name, epoch } = this.openedBy;
+    const { database } = this.servers[name];
+    this.log(`operator: reinit --leader ${name}`);
+    this.votes.begin({
+      members: [{ server: name, instance: database.instance }],
+      epoch: epoch + 1,
+      lastLeader: { server: name, data: database.data },
+      leaderRevision: 0,
+    });
+    this.wasRestored = false;
+    for (const server of Object.values(this.servers)) {
+      server.record = { ...server.record, clusterId: undefined, highestRevision: 0, epoch: 0 };
+    }
   }
 
   powerOff(server: SimulatedServer): void {
