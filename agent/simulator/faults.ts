@@ -95,6 +95,7 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly begin:
     weight: 3,
     begin: (world, _server, duration) => {
       world.hesitation = 0.2;
+      world.wasHesitating = true;
       world.events.after(duration, () => {
         world.hesitation = 0;
       });
@@ -171,7 +172,63 @@ function planRestore(world: World, from: number, to: number): void {
       world.log("--- etcd is restored from an old copy");
       world.votes.restore(copy);
       world.wasRestored = true;
+      // Whoever leads by then goes away: now it matters who the old copy says may follow.
+      const name = world.openedBy.server;
+      if (world.random.chance(0.7)) world.events.after(2000, () => world.powerOff(world.servers[name]));
     });
+    // Alone from here on: the copy still names both.
+    if (world.random.chance(0.7)) cut(world, "a", "b", 2, world.random.between(4000, 9000));
+  });
+}
+
+/** The leader is lost while much is not applied yet, comes back, and then its successor loses power half-way. */
+function planTroubledPromotion(world: World, at: number): void {
+  const { random } = world;
+  world.events.after(at, () => {
+    const name = world.votes.read(world.events.now).leader?.server ?? "a";
+    const leader = world.servers[name];
+    const successor = world.other(leader);
+    world.log(`--- ${name} is lost with much to apply on the other`);
+    successor.applyEvery = random.between(1500, 4000);
+    world.events.after(2000, () => world.powerOff(leader));
+    world.events.after(2000 + random.between(500, 9000), () => world.powerOn(leader));
+    const lostAt = 7000 + random.between(0, 9000);
+    world.events.after(lostAt, () => world.powerOff(successor));
+    world.events.after(lostAt + random.between(4000, 9000), () => world.powerOn(successor));
+  });
+}
+
+/** A leader that nobody sees any more, for longer than a lease and all timeouts. */
+function planLongIsolation(world: World, at: number): void {
+  world.events.after(at, () => {
+    const name = world.votes.read(world.events.now).leader?.server ?? "a";
+    world.log(`--- ${name} is cut from everything for long`);
+    for (const host of hosts) if (host !== name) cut(world, name, host, 2, 22_000);
+  });
+}
+
+/** The leader wants to go on alone, and is held up between the wish and the deed until the other has been promoted. */
+function planLateDegrade(world: World, at: number): void {
+  world.events.after(at, () => {
+    world.log("--- link cut, and controllers hesitate");
+    cut(world, "a", "b", 2, 14_000);
+    world.hesitation = 0.6;
+    world.wasHesitating = true;
+    world.events.after(12_000, () => {
+      world.hesitation = 0;
+    });
+  });
+}
+
+/** The leader's controller is dead, its mysqld is not; the successor's mysqld dies in the middle of its promotion. */
+function planRestartInPromotion(world: World, at: number): void {
+  world.events.after(at, () => {
+    const leader = world.servers[world.votes.read(world.events.now).leader?.server ?? "a"];
+    const successor = world.other(leader);
+    world.killController(leader);
+    world.events.after(14_000, () => world.startController(leader));
+    // A lease, what a promotion takes, and a while after it.
+    world.events.after(world.random.between(3500, 10_000), () => world.killDatabase(successor));
   });
 }
 
@@ -187,7 +244,23 @@ export function planFaults(world: World, from: number, to: number): void {
     planRestarts(world, from, to);
     return;
   }
-  if (kind < 0.11) planRestore(world, from, to);
+  if (kind < 0.1) {
+    planTroubledPromotion(world, random.between(from, from + 8000));
+    return;
+  }
+  if (kind < 0.12) {
+    planLongIsolation(world, random.between(from, from + 3000));
+    return;
+  }
+  if (kind < 0.14) {
+    planLateDegrade(world, random.between(from, from + 6000));
+    return;
+  }
+  if (kind < 0.17) {
+    planRestartInPromotion(world, random.between(from, from + 8000));
+    return;
+  }
+  if (kind < 0.22) planRestore(world, from, to);
   const count = random.between(1, 5);
   for (let index = 0; index < count; index++) {
     const name = pickFault(world);
