@@ -46,6 +46,8 @@ export class SimulatedDatabase {
   isCloning = false;
   readonly #counts: Record<ServerName, number> = { a: 0, b: 0 };
   readonly #received: Record<ServerName, number> = { a: 0, b: 0 };
+  /** How far the source's log was looked through. */
+  #seen: { log: readonly Transaction[]; place: number } | undefined;
 
   constructor(server: ServerName) {
     this.server = server;
@@ -95,6 +97,7 @@ export class SimulatedDatabase {
     this.kill();
     // That run is over: whoever boots next is somebody else.
     this.runs += 1;
+    this.#seen = undefined;
     for (const lost of this.relay.splice(Math.max(0, this.relay.length - lostRelay))) {
       this.relayContents.delete(lost.id);
       this.#received[lost.origin] = Math.min(this.#received[lost.origin], lost.number - 1);
@@ -130,7 +133,10 @@ export class SimulatedDatabase {
 
   /** Takes what the source has and this one has not, by GTID. @returns the place in the source's log that it now has. */
   receive(source: SimulatedDatabase): number {
-    for (const transaction of source.log) {
+    // What was looked through once need not be again, while neither log was exchanged.
+    if (this.#seen?.log !== source.log) this.#seen = { log: source.log, place: 0 };
+    for (; this.#seen.place < source.log.length; this.#seen.place++) {
+      const transaction = source.log[this.#seen.place] as Transaction;
       if (transaction.number <= this.#counts[transaction.origin]) continue;
       if (transaction.number <= this.#received[transaction.origin]) continue;
       this.relay.push(transaction);
@@ -151,6 +157,7 @@ export class SimulatedDatabase {
     this.source = undefined;
     this.relay = [];
     this.relayContents.clear();
+    this.#seen = undefined;
     this.#received.a = 0;
     this.#received.b = 0;
   }
@@ -213,6 +220,7 @@ export class SimulatedDatabase {
 
   #wipe(): void {
     this.log = [];
+    this.#seen = undefined;
     this.contents = new Set();
     this.#counts.a = 0;
     this.#counts.b = 0;
