@@ -14,7 +14,7 @@ export default async function program(): Promise<StackOutputs> {
     for (const line of report.warnings) await pulumi.log.warn(line);
     switch (configuration.stage) {
       case 1:
-        return stage1(configuration);
+        return stage1(configuration, report.growth);
       default:
         throw new OperatorError(`im:stage = ${configuration.stage}: this version has stage 1 only. Expected 1.`);
     }

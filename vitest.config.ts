@@ -4,20 +4,25 @@ const project = (name: string, options: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], environment: "node", ...options },
 });
 
+/** One lab, used by one test at a time; the files run in the order of their names. */
+const oneLab = {
+  fileParallelism: false,
+  sequence: { concurrent: false },
+  testTimeout: 900_000,
+  hookTimeout: 900_000,
+};
+
 export default defineConfig({
   test: {
     projects: [
-      project("unit"),
+      // Fifteen times what the slowest needs: tests share the machine with builds.
+      project("unit", { testTimeout: 60_000 }),
       // Pulumi's mocks are global to a process: each file gets one of its own.
-      project("components", { pool: "forks", testTimeout: 30_000 }),
+      project("components", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 }),
       project("validators", { testTimeout: 120_000 }),
-      // One lab, used by one test at a time; the files run in the order of their names.
-      project("lab", {
-        fileParallelism: false,
-        sequence: { concurrent: false },
-        testTimeout: 900_000,
-        hookTimeout: 900_000,
-      }),
+      project("lab", oneLab),
+      // Too long for every run: npm test -- --only long.
+      project("long", oneLab),
     ],
   },
 });

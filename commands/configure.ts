@@ -11,6 +11,8 @@ import {
   parsedConfiguration,
   readConfigurationFile,
   renderConfigurationFile,
+  secretAt,
+  secretKeys,
   secretsOf,
 } from "./configure/configuration-file.ts";
 import { askStage1 } from "./configure/stage1-questions.ts";
@@ -61,18 +63,20 @@ async function configure(): Promise<number> {
   const existing = readConfigurationFile(scratch.read());
   refuseLaterStages(existing["stage"], values.stack);
   let stackExists = await scratch.stackExists();
-  const hasSecrets = existing["adoptedCredentials"] !== undefined;
+  const hasSecrets = secretKeys.some((key) => existing[key] !== undefined);
   if (!stackExists && hasSecrets) {
     // Without the stack Pulumi cannot read the secrets of the file, and would ask for all of them again.
     await scratch.initialiseStack();
     stackExists = true;
   }
   const clear = hasSecrets ? await readFlatConfiguration(pulumi, scratch.target) : {};
-  const credentials = JSON.parse(clear["im:adoptedCredentials"] ?? "{}") as Record<string, string>;
+  const secretsNow = Object.fromEntries(
+    secretKeys.flatMap((key) => (existing[key] === undefined ? [] : [[key, JSON.parse(clear[`im:${key}`] ?? "{}")]])),
+  ) as Record<string, unknown>;
   const { answers, facts } = await askStage1({
     ask: asker,
     tell,
-    existing: { ...existing, ...(hasSecrets ? { adoptedCredentials: credentials } : {}) },
+    existing: { ...existing, ...secretsNow },
   });
   if (asker instanceof FileAsker) asker.requireAllTaken();
   const configuration = parsedConfiguration(answers, existing);
@@ -83,7 +87,7 @@ async function configure(): Promise<number> {
   if (!stackExists) await scratch.initialiseStack();
   for (const [path, value] of secrets) {
     // What is unchanged keeps its encrypted text, so that a second run changes nothing.
-    if (credentials[path.split(".").at(-1) ?? ""] !== value) await scratch.setSecret(path, value);
+    if (secretAt(secretsNow, path) !== value) await scratch.setSecret(path, value);
   }
   scratch.publish();
 

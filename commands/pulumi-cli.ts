@@ -162,6 +162,11 @@ export function pulumiError(result: RunResult, stack: string): OperatorError {
       `Pulumi knows no stack ${stack} where it is logged in (pulumi whoami --verbose says where). To make it: npm run configure -- -s ${stack}`,
     );
   }
+  if (/failed to load checkpoint/.test(text)) {
+    return new OperatorError(
+      `The state file of the stack ${stack} is cut off: a Pulumi was killed while it wrote it. Pulumi keeps the one before beside it: where the state lies in files (pulumi whoami --verbose), copy .pulumi/stacks/im-suite-ha/${shortName(stack)}.json.bak over ${shortName(stack)}.json, then type: pulumi refresh -s ${stack}`,
+    );
+  }
   const last = text.trim().split("\n").slice(-5).join("\n");
   return new OperatorError(`Pulumi could not be asked about the stack ${stack}:\n${last}`);
 }

@@ -14,7 +14,8 @@ export const defaultImages = {
   minio: "minio/minio:RELEASE.2025-09-07T16-13-09Z",
   prometheus: "prom/prometheus:v3.5.0",
   grafana: "grafana/grafana:12.1.1",
-  alertmanager: "prom/alertmanager:v0.28.1",
+  // 0.32 or later: robots of WeCom, DingTalk and Feishu need its payload templates.
+  alertmanager: "prom/alertmanager:v0.34.2",
   nodeExporter: "prom/node-exporter:v1.9.1",
   mysqldExporter: "prom/mysqld-exporter:v0.17.2",
   redisExporter: "oliver006/redis_exporter:v1.77.0",

@@ -3,7 +3,7 @@ import { OperatorError } from "../lib/errors.ts";
 import { type Configuration, configurationSchema } from "./schema.ts";
 
 /** Values under these paths never appear in a message. */
-const secretKeys = new Set(["adoptedCredentials"]);
+const secretKeys = new Set(["adoptedCredentials", "alertCredentials", "backupCredentials"]);
 
 /** What Pulumi puts before a key that is written without a namespace: the name in Pulumi.yaml. */
 const projectNamespace = "im-suite-ha:";

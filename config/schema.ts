@@ -1,19 +1,17 @@
 import { BlockList, isIP } from "node:net";
 import { z } from "zod";
+import { alertCredentials, alerts } from "./alerts-schema.ts";
+import { backup, backupCredentials } from "./backup-schema.ts";
 import { imageKeys } from "./images.ts";
 import { adoptedContainers, type SuiteService, suiteServices } from "./names.ts";
 import { ownPorts, suitePorts } from "./ports.ts";
+import { type RotationKind, rotationKinds } from "./rotation.ts";
+import { absolutePath, hostKey, port, withoutLineBreak } from "./schema-values.ts";
 
 /**
  * The whole configuration, strict: a key that nobody reads fails the preview, because a misspelt safety setting that is
  * silently ignored is worse than none. The keys are those of `Pulumi.<stack>.yaml` without the `im:` prefix.
  */
-
-const port = z
-  .number({ error: "expected a port number" })
-  .int("expected a whole number")
-  .min(1, "expected a port from 1 to 65535")
-  .max(65535, "expected a port from 1 to 65535");
 
 const oneAddress = "expected the IP address of one server, for example 203.0.113.10";
 const address = z.string(oneAddress).refine((value) => isIP(value) !== 0 && !isWildcard(value), oneAddress);
@@ -46,14 +44,6 @@ function isWildcard(value: string): boolean {
 /** A name that is safe in a path, a unit and a container name. */
 const containerName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/, "expected a container name");
 
-const absolutePath = z
-  .string()
-  .regex(/^\/[^\0\n]*$/, "expected an absolute path")
-  .refine((value) => !value.split("/").includes(".."), "expected a path without ..");
-
-const oneHostKey =
-  'expected a public host key such as "ssh-ed25519 AAAA…" (npm run configure fetches it; by hand: ssh-keyscan -t ed25519 ADDRESS, checked by another way)';
-
 /** One server as ssh reaches it. Changing any of these re-runs every idempotent script on that server. */
 const server = z.strictObject({
   address,
@@ -65,9 +55,7 @@ const server = z.strictObject({
     .string("expected the file of a private ssh key, for example ~/.ssh/im-suite-ha")
     .min(1, "expected the file of a private ssh key, for example ~/.ssh/im-suite-ha"),
   /** The server's public host key, as `ssh-keyscan` prints it without the address. Pinned for both ssh clients. */
-  hostKey: z
-    .string(oneHostKey)
-    .regex(/^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+={0,2}$/, oneHostKey),
+  hostKey,
 });
 
 const services = z.enum(suiteServices as [SuiteService, ...SuiteService[]]);
@@ -140,10 +128,6 @@ const adoptedCredentials = z.strictObject({
 /** MinIO's own lower limits. */
 const minioKeyLengths = { minioAccessKey: 3, minioSecretKey: 8 } as const;
 
-function withoutLineBreak(value: string): boolean {
-  return !/[\r\n\0]/.test(value);
-}
-
 const alias = z.enum(["a", "b", "c"]);
 
 const reference = z
@@ -152,6 +136,44 @@ const reference = z
     /^[a-z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?$/,
     "expected an image reference such as mysql:8.4.6@sha256:…",
   );
+
+/** Raised by one: this password is changed by the next `up`. */
+const rotationCounter = z.number().int("expected a whole number").min(1).max(1_000_000).default(1);
+
+/** How often each password was changed, the first one included. `npm run rotate` raises them. See docs/decisions/0011-rotation.md. */
+const rotation = z.strictObject(
+  Object.fromEntries(rotationKinds.map((kind) => [kind, rotationCounter])) as {
+    [Kind in RotationKind]: typeof rotationCounter;
+  },
+);
+
+const oneQuery = "expected one SELECT that gives one whole number, without a semicolon; empty to leave it out";
+const growthQuery = z
+  .string(oneQuery)
+  .refine((sql) => sql.trim() === "" || (/^\s*select\s/i.test(sql) && !/[;\0]/.test(sql)), oneQuery);
+
+const identifier = z.string().regex(/^[A-Za-z0-9_$-]{1,64}$/, "expected a name of letters, digits, _, $ and -");
+
+/** The newest messages alone are read, by the primary key: at ten times the trigger the count may as well end. */
+const recentMessages =
+  "(SELECT sender_id, created_at FROM messages ORDER BY id DESC LIMIT 100000) AS recent WHERE created_at >= NOW() - INTERVAL 1 DAY";
+
+/** When stage 2 is due (the roadmap's triggers). The queries fit the sample suite; another schema needs its own. */
+const growth = z.strictObject({
+  enabled: z.boolean().default(true),
+  /** Schema with the tables. Default: a created suite's; an adopted one's must be named, else users and messages are not counted. */
+  database: identifier.optional(),
+  /** What the queries read: the account im_growth may read these tables and nothing else. */
+  tables: z.array(identifier).default(["users", "messages"]),
+  queries: z
+    .strictObject({
+      registeredUsers: growthQuery.default("SELECT COUNT(*) FROM users"),
+      /** Who sent something within a day. A schema with a time of the last visit can do better. */
+      dailyActiveUsers: growthQuery.default(`SELECT COUNT(DISTINCT sender_id) FROM ${recentMessages}`),
+      messagesPerDay: growthQuery.default(`SELECT COUNT(*) FROM ${recentMessages}`),
+    })
+    .prefault({}),
+});
 
 export const configurationSchema = z
   .strictObject({
@@ -181,12 +203,34 @@ export const configurationSchema = z
         diskUsagePercent: z.number().int().min(1).max(99).default(80),
       })
       .prefault({}),
+    backup: backup.prefault({}),
+    backupCredentials: backupCredentials.default({}),
+    rotation: rotation.prefault({}),
     monitoring: z
       .strictObject({
         /** Where the exporters listen. They give away much of a server: never a public address. */
         listenAddress: privateAddress.default("127.0.0.1"),
+        /** Where the backend offers Prometheus metrics; empty when it has none. */
+        backendMetricsPath: z
+          .string()
+          .regex(/^(\/[^\s?#]*)?$/, "expected a path such as /metrics, or empty")
+          .default("/metrics"),
+        /** Read MinIO's own metrics, with an account `im_metrics` that may do nothing else. Needs mc in MinIO's image. */
+        minioMetrics: z.boolean().default(true),
+        /** Endpoints whose certificate is watched, as host:port. */
+        tlsEndpoints: z.array(z.string().regex(/^[a-zA-Z0-9.-]+:\d{1,5}$/, "expected host:port")).default([]),
+        /** Limits of our own Prometheus beside an adopted suite, and of Alertmanager. */
+        memoryMiB: z
+          .strictObject({
+            prometheus: z.number().int().min(128).default(512),
+            alertmanager: z.number().int().min(48).default(128),
+          })
+          .prefault({}),
       })
       .prefault({}),
+    alerts: alerts.prefault({}),
+    growth: growth.prefault({}),
+    alertCredentials: alertCredentials.prefault({}),
     /** Monthly prices in CNY that replace or extend the roadmap's. */
     costs: z.record(z.string(), z.number().min(0)).default({}),
   })
@@ -220,6 +264,18 @@ export const configurationSchema = z
     if (suite.mode === "create" && credentials !== undefined) {
       issue(["adoptedCredentials"], undefined, "a created suite gets generated passwords: remove this key");
     }
+    const { mail } = context.value.alerts;
+    const { mailPassword } = context.value.alertCredentials;
+    if (mailPassword !== undefined && mail?.user === undefined) {
+      issue(["alerts", "mail", "user"], mail?.user, "a mail password needs the login that it belongs to");
+    }
+    if (mailPassword === undefined && mail?.user !== undefined) {
+      issue(
+        ["alertCredentials", "mailPassword"],
+        undefined,
+        "the mail login has no password: pulumi config set --secret --path im:alertCredentials.mailPassword",
+      );
+    }
     const used = new Map<number, string>(Object.entries(ownPorts).map(([name, value]) => [value, `our ${name}`]));
     for (const [name, value] of Object.entries(suite.ports)) {
       const other = used.get(value);
@@ -240,6 +296,29 @@ export const configurationSchema = z
         }
       }
     }
+    const names = new Set<string>(["local"]);
+    for (const [index, repository] of context.value.backup.offSite.entries()) {
+      if (names.has(repository.name)) {
+        issue(["backup", "offSite", index, "name"], repository.name, "each repository needs a name of its own");
+      }
+      names.add(repository.name);
+      const given = context.value.backupCredentials[repository.name];
+      const needed = { directory: [], sftp: ["privateKey"], s3: ["accessKey", "secretKey"] } as const;
+      for (const key of needed[repository.type]) {
+        if (given?.[key] !== undefined) continue;
+        const path = `backupCredentials.${repository.name}.${key}`;
+        issue(
+          ["backupCredentials", repository.name, key],
+          undefined,
+          `expected the ${repository.type} repository's ${key}; type: pulumi config set --secret --path im:${path}`,
+        );
+      }
+    }
+    for (const name of Object.keys(context.value.backupCredentials)) {
+      if (name === "local" || !names.has(name)) {
+        issue(["backupCredentials", name], "(secret)", "no repository in im:backup.offSite has this name");
+      }
+    }
     if (stage === 1 && context.value.previousStack !== undefined) {
       issue(["previousStack"], context.value.previousStack, "stage 1 has no stack below it: remove this key");
     }
@@ -249,5 +328,6 @@ export type Configuration = z.output<typeof configurationSchema>;
 export type ServerConfiguration = z.output<typeof server>;
 export type AdoptedSuite = z.output<typeof adoptedSuite>;
 export type CreatedSuite = z.output<typeof createdSuite>;
+export type GrowthConfiguration = z.output<typeof growth>;
 export type AdoptedCredentials = z.output<typeof adoptedCredentials>;
 export type ServerAlias = z.output<typeof alias>;

@@ -1,7 +1,10 @@
 import { spawn } from "node:child_process";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { runMain } from "../lib/errors.ts";
+import { chooseStack, pulumiRunner } from "../commands/pulumi-cli.ts";
+import { stateChange } from "../commands/save-state/state-change.ts";
+import { saveState } from "../commands/save-state/state-on-server.ts";
+import { messageOf, runMain } from "../lib/errors.ts";
 import { quote } from "../lib/shell.ts";
 import { type Engine, ensureEngine } from "./engine.ts";
 import { labProjectFolder, labPulumiEnvironment, withAbsoluteFiles } from "./lab-pulumi.ts";
@@ -35,7 +38,9 @@ await runMain(async () => {
   const environment = await labPulumiEnvironment(engine);
   // npm changes to the repository's root; INIT_CWD is where the person typed.
   const from = process.env["INIT_CWD"] ?? process.cwd();
-  return onThisTerminal(engine.pulumi, withAbsoluteFiles(args, from), labProjectFolder(), environment);
+  const exitCode = await onThisTerminal(engine.pulumi, withAbsoluteFiles(args, from), labProjectFolder(), environment);
+  if (exitCode === 0) await keepState(args);
+  return exitCode;
 });
 
 /** What Pulumi prints may be piped (`stack output --json`) or evaluated; progress of a build must not come in between. */
@@ -46,6 +51,23 @@ async function engineWithoutTouchingStdout(): Promise<Engine> {
     return await ensureEngine();
   } finally {
     process.stdout.write = write;
+  }
+}
+
+/** After what changed the state: a copy on the server, for the backup. Its failure is a warning, the change itself is done. */
+async function keepState(args: readonly string[]): Promise<void> {
+  const change = stateChange(args);
+  if (change === undefined) return;
+  try {
+    const pulumi = await pulumiRunner("lab");
+    const stack = change.stack ?? (await pulumi(["stack", "--show-name"])).stdout.trim();
+    const target = chooseStack({ stack, lab: true, configurationFile: undefined });
+    const saved = await saveState(pulumi, target, { onlyWhereThereIsOne: change.command === "destroy" });
+    if (saved !== undefined) process.stderr.write(`The state is kept on ${saved.address}, for the backup.\n`);
+  } catch (error) {
+    process.stderr.write(
+      `Warning: the state could not be kept on the server: ${messageOf(error)}\nTo do it later: npm run save-state -- -s ${change.stack ?? "STACK"}\n`,
+    );
   }
 }
 

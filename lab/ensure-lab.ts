@@ -2,7 +2,7 @@ import { ensureEngine } from "../engine/engine.ts";
 import { ensureImages, type LabImages } from "./images.ts";
 import { labUp } from "./servers.ts";
 import { unavailableImages, writeLabConfiguration } from "./stack-configuration.ts";
-import { ensureSuite, suiteCredentials } from "./suite.ts";
+import { ensureSuite, suiteCredentials, suiteNames } from "./suite.ts";
 
 /** The stack whose server a is the lab's server A, with the adopted suite. */
 export const adoptStack = "stage1";
@@ -32,6 +32,6 @@ export async function writeAdoptConfiguration(
     suite: { mode: "adopt", without },
     images,
     credentials: suiteCredentials(),
-    more,
+    more: { growth: { database: suiteNames.database }, ...more },
   });
 }

@@ -16,7 +16,14 @@ import {
 } from "./build-image.ts";
 import { docker, ensureDocker, labLog } from "./docker.ts";
 import { withLabLock } from "./lab-lock.ts";
-import { buildMinio, buildSampleProgram, minioVersion, sampleProgramExists } from "./programs.ts";
+import {
+  alertmanagerVersion,
+  buildAlertmanager,
+  buildMinio,
+  buildSampleProgram,
+  minioVersion,
+  sampleProgramExists,
+} from "./programs.ts";
 import { ensureRegistry, labRegistry, registryHas } from "./registry.ts";
 
 /** An image that the lab's registry has. */
@@ -112,6 +119,15 @@ function minio(): Recipe {
   };
 }
 
+function alertmanager(): Recipe {
+  return {
+    base: "service",
+    image: { name: "alertmanager", directory: folder("alertmanager"), filesKey: alertmanagerVersion },
+    files: async () => await buildAlertmanager(),
+    version: alertmanagerVersion.slice(1),
+  };
+}
+
 /** Grafana has none: it is in no registry of packages. */
 const recipes: { readonly [Key in ImageKey]?: () => Recipe | Promise<Recipe> } = {
   mysql: () => fromFolder("mysql", ["mysqld", "--version"], "sid"),
@@ -122,7 +138,7 @@ const recipes: { readonly [Key in ImageKey]?: () => Recipe | Promise<Recipe> } =
   redisExporter: () => exporter("redis-exporter", "prometheus-redis-exporter", "redis_exporter"),
   blackboxExporter: () => fromFolder("blackbox-exporter", ["/bin/blackbox_exporter", "--version"]),
   prometheus: () => fromFolder("prometheus", ["/bin/prometheus", "--version"]),
-  alertmanager: () => fromFolder("alertmanager", ["/bin/alertmanager", "--version"]),
+  alertmanager,
   backend: () => application("im-backend"),
   admin: () => application("im-admin"),
 };

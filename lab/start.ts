@@ -5,6 +5,7 @@ import { OperatorError, runMain } from "../lib/errors.ts";
 import { cacheDirectory } from "../lib/paths.ts";
 import { colour, elapsed, step } from "../lib/progress.ts";
 import { adoptStack, ensureLab } from "./ensure-lab.ts";
+import { type FirstBackup, runFirstBackup } from "./first-backup.ts";
 import { unavailableImages } from "./stack-configuration.ts";
 import { suiteFingerprint } from "./suite.ts";
 import { startTraffic, stopTraffic, verifyTraffic } from "./traffic.ts";
@@ -12,7 +13,8 @@ import { startTraffic, stopTraffic, verifyTraffic } from "./traffic.ts";
 const help = `npm start
 
 Rehearses the whole migration on servers in containers: sets up the engine and the lab, starts the IM suite on server A with live
-traffic, and brings in stage 1 by a real \`pulumi up\`. Ends with what the traffic saw and where to look. Safe to repeat.
+traffic, and brings in stage 1 by a real \`pulumi up\`, with a first backup and its proof by a restore. Ends with what the traffic saw
+and where to look. Safe to repeat.
 
   --clients N     concurrent clients of the traffic (default 20)
   --rate N        writes a second, all clients together (default 100)
@@ -40,9 +42,11 @@ await runMain(async () => {
     await startTraffic({ clients: Number(values.clients), rate: Number(values.rate), logFile });
   });
   let upSeconds = 0;
+  let backup: FirstBackup;
   try {
     upSeconds = await pulumiStep("Stage 1: pulumi up", ["up", "--yes", "--skip-preview", "-s", adoptStack]);
     await pulumiStep("Stage 1: a second preview has no changes", ["preview", "-s", adoptStack, "--expect-no-changes"]);
+    backup = await step("Stage 1: a backup, then its proof by a restore", runFirstBackup);
   } finally {
     await stopTraffic();
   }
@@ -58,6 +62,8 @@ await runMain(async () => {
     ["longest gap between acknowledgements", `${verdict.longestGapMs} ms`, true],
     ["suite's containers untouched (same ids, same start times)", untouched ? "yes" : "NO", untouched],
     ["pulumi up, stage 1", elapsed(upSeconds), true],
+    ["backup of MySQL, Redis, objects, configuration", elapsed(backup.backupSeconds), true],
+    ["  its proof", backup.proof, backup.proven],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   process.stdout.write(
@@ -73,6 +79,7 @@ await runMain(async () => {
     npm run pulumi -- stack output -s ${adoptStack}
     npm run doctor -- -s ${adoptStack}
     npm run lab -- ssh a tail -n 20 /var/log/health-check.log
+    npm run lab -- ssh a /var/lib/im-suite/bin/im-restore list
     npm run pulumi -- destroy -s ${adoptStack} --yes       puts the server back
   The judge's log: ${logFile}
 `);

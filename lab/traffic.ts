@@ -202,17 +202,19 @@ interface ProgramResult {
 
 /**
  * Looks for every acknowledged write of one or more logs in MySQL and MinIO.
- * @param databases where to look, as options of im-traffic; server A's suite by default. Secrets come from the lab's suite.
+ * @param databases where to look, as options of im-traffic; server A's suite by default.
+ * @param secrets that go with them: MYSQL_PASSWORD, MINIO_ACCESS_KEY, MINIO_SECRET_KEY; those of A's suite by default.
  * @throws OperatorError when it cannot judge: a damaged or empty log, a database that does not answer. Lost writes are a
  * result, not an error.
  */
 export async function verifyTraffic(
   logFile: string | readonly string[],
   databases: readonly string[] = databaseArguments(),
+  secrets: Readonly<Record<string, string>> = databaseEnvironment(),
 ): Promise<TrafficVerdict> {
   const files = typeof logFile === "string" ? [logFile] : logFile;
   const args = ["verify", ...databases, ...files.flatMap((file) => ["--log", file])];
-  const result = await runTrafficProgram(args, databaseEnvironment());
+  const result = await runTrafficProgram(args, secrets);
   const found = JSON.parse(result.stdout) as ProgramResult;
   return {
     passed: result.exitCode === 0,

@@ -1,8 +1,10 @@
 import {
+  backupDirectory,
   createdContainers,
   createOnceDirectory,
   dataDirectory,
   exporterContainers,
+  monitoringContainers,
   type SuiteService,
   suiteServices,
 } from "../config/names.ts";
@@ -30,9 +32,9 @@ const supportedSystems: Readonly<Record<string, readonly string[]>> = {
   ubuntu: ["20.04", "22.04", "24.04"],
 };
 
-/** Least sizes for a stage 1 server. Adopt adds four small exporters; create runs the whole suite. */
+/** Least sizes for a stage 1 server. Adopt adds four small exporters, a Prometheus and an Alertmanager; create runs the whole suite. */
 const needs = {
-  adopt: { memoryAvailableMiB: 256, diskAvailableMiB: 2048 },
+  adopt: { memoryAvailableMiB: 512, diskAvailableMiB: 2048 },
   create: { memoryAvailableMiB: 1800, diskAvailableMiB: 10_240 },
 } as const;
 
@@ -56,6 +58,7 @@ export function checkStage1(configuration: Configuration, facts: ServerFacts): F
     ...checkResources(path, suite.mode, facts),
     ...(suite.mode === "adopt" ? checkAdopt(suite, facts) : checkCreate(suite, facts)),
     ...checkOwnPorts(suite, facts),
+    ...checkBackupSpace(configuration, facts),
   ];
 }
 
@@ -292,7 +295,29 @@ function checkOwnPorts(suite: Configuration["suite"], facts: ServerFacts): Findi
     ...(suite.without.includes("redis") ? [] : ["redisExporter" as const]),
     "blackboxExporter",
   ] as const;
-  return ours.flatMap((name) => checkPort("im:servers.a", ownPorts[name], facts, exporterContainers[name]));
+  const monitoring = [
+    // A created suite's own Prometheus is checked with the suite's ports, and without it there are no alerts.
+    ...(suite.mode === "adopt" ? ["prometheus" as const] : []),
+    ...(suite.mode === "adopt" || !suite.without.includes("prometheus") ? ["alertmanager" as const] : []),
+  ];
+  return [
+    ...ours.flatMap((name) => checkPort("im:servers.a", ownPorts[name], facts, exporterContainers[name])),
+    ...monitoring.flatMap((name) => checkPort("im:servers.a", ownPorts[name], facts, monitoringContainers[name])),
+  ];
+}
+
+/** The dump in staging, the repository, and the restore test's dump and database: about four times the data. */
+function checkBackupSpace(configuration: Configuration, facts: ServerFacts): Finding[] {
+  const { mysql } = facts;
+  if (!configuration.backup.enabled || mysql === undefined || "error" in mysql) return [];
+  const needed = 4 * mysql.dataMiB + 1024;
+  if (facts.disks.state.availableMiB >= needed) return [];
+  return [
+    warn(
+      "im:backup",
+      `${facts.disks.state.availableMiB} MiB of disk are free for ${backupDirectory}. Backup and restore test of ${mysql.dataMiB} MiB in MySQL need about ${needed} MiB, and twice the objects in MinIO. Make room, or backups will fail when the disk is full.`,
+    ),
+  ];
 }
 
 /** A port is free, or the container of ours that is meant to listen there exists: after a first `up` the same check must pass. */

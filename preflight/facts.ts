@@ -1,3 +1,5 @@
+import { type MeasuredGrowth, parseMeasuredGrowth } from "../config/growth.ts";
+
 /**
  * What a server is, as one bounded look at it tells. Facts may refuse or warn; they never shape a resource: a resource that
  * depends on what happened to be true at preview time would make the preview untruthful.
@@ -27,6 +29,8 @@ export interface ServerFacts {
   readonly clockOffsetSeconds: number;
   /** Only for an adopted suite whose MySQL container runs. */
   readonly mysql: MysqlFacts | { readonly error: string } | undefined;
+  /** What our Prometheus on it measured for the triggers of stage 2. Empty before there is one. */
+  readonly growth: MeasuredGrowth;
 }
 
 export interface DiskFacts {
@@ -116,6 +120,7 @@ export function parseFacts(output: string, clock: { readonly before: number; rea
     createdData: list("data"),
     clockOffsetSeconds: number("clock") - (clock.before + clock.after) / 2,
     mysql: parseMysql(text("mysql"), text("mysql.error")),
+    growth: parseMeasuredGrowth(text("growth")),
   };
 }
 

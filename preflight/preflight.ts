@@ -1,3 +1,4 @@
+import type { MeasuredGrowth } from "../config/growth.ts";
 import type { Configuration } from "../config/schema.ts";
 import { readPrivateKey } from "../lib/ssh.ts";
 import { checkStage1, type Finding, formatFinding, requireNoRefusal } from "./checks.ts";
@@ -8,6 +9,8 @@ export interface PreflightReport {
   /** What was found, to be read once. */
   readonly information: readonly string[];
   readonly warnings: readonly string[];
+  /** For the outputs: whether stage 2 is due. */
+  readonly growth: MeasuredGrowth;
 }
 
 /**
@@ -26,5 +29,6 @@ export async function preflight(configuration: Configuration): Promise<Preflight
   return {
     information: suite.mode === "adopt" && facts.a !== undefined ? reportAdopted(suite, facts.a) : [],
     warnings: findings.map(formatFinding),
+    growth: facts.a?.growth ?? {},
   };
 }

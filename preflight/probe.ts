@@ -1,4 +1,6 @@
+import { growthTriggerMetric } from "../config/growth.ts";
 import { createOnceDirectory, dataDirectory, stageLabel, stateDirectory } from "../config/names.ts";
+import { ownPrometheusUrl } from "../config/own-prometheus.ts";
 import type { AdoptedCredentials, Configuration, ServerAlias, ServerConfiguration } from "../config/schema.ts";
 import { OperatorError } from "../lib/errors.ts";
 import { quote, script } from "../lib/shell.ts";
@@ -26,6 +28,8 @@ const panelPaths: Readonly<Record<string, string>> = {
 export interface ProbeOptions {
   /** Also ask the adopted suite's MySQL. */
   readonly mysql?: { readonly container: string; readonly credentials: AdoptedCredentials };
+  /** Address of our Prometheus on the server, to be asked for the triggers of stage 2. */
+  readonly prometheusUrl?: string;
   /** Further lines for the same session: `doctor` adds its own questions. */
   readonly extra?: readonly string[];
 }
@@ -67,11 +71,17 @@ export async function probeServers(configuration: Configuration): Promise<Partia
   return Object.fromEntries(probed);
 }
 
-/** What to ask beside the general facts: server a's MySQL when its suite is adopted. */
+/** What to ask beside the general facts: server a's Prometheus, and its MySQL when its suite is adopted. */
 export function probeOptionsFor(configuration: Configuration, alias: ServerAlias): ProbeOptions {
   const { suite, adoptedCredentials } = configuration;
-  if (alias !== "a" || suite.mode !== "adopt" || adoptedCredentials === undefined) return {};
-  return { mysql: { container: suite.containers.mysql, credentials: adoptedCredentials } };
+  if (alias !== "a") return {};
+  const prometheusUrl = ownPrometheusUrl(configuration);
+  return {
+    ...(prometheusUrl === undefined || !configuration.growth.enabled ? {} : { prometheusUrl }),
+    ...(suite.mode !== "adopt" || adoptedCredentials === undefined
+      ? {}
+      : { mysql: { container: suite.containers.mysql, credentials: adoptedCredentials } }),
+  };
 }
 
 const containerFormat = [
@@ -121,6 +131,7 @@ export function renderProbe(options: ProbeOptions = {}): string {
     `for file in ${quote(createOnceDirectory)}/*; do if [ -f "$file" ]; then fact create-once "$(basename -- "$file")"; fi; done`,
     `for directory in ${quote(dataDirectory)}/*; do if [ -d "$directory" ] && [ -n "$(ls -A -- "$directory")" ]; then fact data "$(basename -- "$directory")"; fi; done`,
     ...(options.mysql === undefined ? [] : mysqlLines(options.mysql)),
+    ...(options.prometheusUrl === undefined ? [] : [growthLine(options.prometheusUrl)]),
     ...(options.extra ?? []),
   );
 }
@@ -139,4 +150,10 @@ function mysqlLines({ container, credentials }: NonNullable<ProbeOptions["mysql"
     "  fi",
     "fi",
   ];
+}
+
+/** Asks our Prometheus, where there is one already, for the measured triggers of stage 2: one line of JSON. */
+export function growthLine(prometheusUrl: string): string {
+  const query = quote(`${prometheusUrl}/api/v1/query?query=${growthTriggerMetric}`);
+  return `if command -v curl >/dev/null 2>&1 && answer=$(curl --silent --fail --max-time 3 ${query}); then fact growth "$answer"; fi`;
 }

@@ -4,6 +4,8 @@ import { commandLine, quote, script } from "../lib/shell.ts";
 export interface BootstrapOptions {
   /** Install Docker, chrony and tools when they are missing. False on an adopted server, where Docker must already run. */
   readonly installDocker: boolean;
+  /** Install what the backup programs use, when it is missing. */
+  readonly backup: boolean;
   /** Base address of an apt mirror, for our own calls only. */
   readonly aptMirror: string | undefined;
   /** Registry mirrors, written to daemon.json only when we installed Docker and there is no daemon.json. */
@@ -22,7 +24,7 @@ export function renderBootstrap(options: BootstrapOptions): string {
     `mkdir -p -m 0755 -- ${quote(configurationDirectory)} ${quote(stateDirectory)}`,
     ...renderAptFunctions(options.aptMirror),
     "missing=()",
-    ...Object.entries(tools).map(
+    ...Object.entries({ ...tools, ...(options.backup ? backupTools : {}) }).map(
       ([command, packageName]) => `command -v ${quote(command)} >/dev/null 2>&1 || missing+=(${quote(packageName)})`,
     ),
     ...(options.installDocker
@@ -46,6 +48,8 @@ const tools: Readonly<Record<string, string>> = {
   flock: "util-linux",
 };
 
+const backupTools: Readonly<Record<string, string>> = { restic: "restic", jq: "jq" };
+
 /** `install_packages`: apt that waits for another apt, never asks, and reports its last lines when it fails. */
 function renderAptFunctions(mirror: string | undefined): string[] {
   const mirrorOptions =
@@ -59,6 +63,8 @@ function renderAptFunctions(mirror: string | undefined): string[] {
         ];
   return [
     "install_packages() {",
+    // The run of an `up` that was killed goes on here; apt waits for dpkg's lock, but not for the lock of its own lists.
+    "  exec 8>/run/im-suite-apt.lock; timeout 900 flock 8",
     "  local apt_options=(-qq -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0)",
     ...mirrorOptions.map((line) => `  ${line}`),
     "  local log; log=$(mktemp)",

@@ -20,6 +20,42 @@ export const mysqlInContainer = `mysql_in_container() {
     mysql --defaults-extra-file="$file" --batch --skip-column-names --default-character-set=utf8mb4'
 }`;
 
+/**
+ * `mysql_program CONTAINER OPTION_FILE PROGRAM ARGUMENT...`: runs mysql or mysqldump the same way, for as long as it takes: what
+ * comes on stdin goes to the program (a whole dump, in a restore). Arguments are options and names, never credentials.
+ */
+export const mysqlProgramInContainer = `mysql_program() {
+  local container=$1 option_file=$2
+  shift 2
+  { cat -- "$option_file"; printf '%s\\n' '#--input--'; cat; } | timeout 14400 docker exec -i "$container" sh -c '
+    umask 077
+    file=$(mktemp /dev/shm/im.XXXXXX) || exit 1
+    trap "rm -f $file" EXIT
+    while IFS= read -r line; do
+      [ "$line" = "#--input--" ] && break
+      printf "%s\\n" "$line"
+    done >"$file"
+    program=$1; shift
+    "$program" --defaults-extra-file="$file" --default-character-set=utf8mb4 "$@"' sh "$@"
+}`;
+
+/**
+ * `minio_in_container CONTAINER CLIENT_FILE COMMANDS`: runs shell commands in MinIO's container, where `client` is mc with the
+ * client file's credentials, `$folder` a private folder in memory, and stdin what came on stdin.
+ */
+export const minioInContainer = `minio_in_container() {
+  { cat -- "$2"; printf '%s\\n' '#--input--'; cat; } | timeout 60 docker exec -i "$1" sh -c '
+    umask 077
+    folder=$(mktemp -d /dev/shm/im.XXXXXX) || exit 1
+    trap "rm -rf $folder" EXIT
+    while IFS= read -r line; do
+      [ "$line" = "#--input--" ] && break
+      printf "%s\\n" "$line"
+    done >"$folder/config.json"
+    client() { mc --config-dir "$folder" --quiet --no-color "$@"; }
+    eval "$1"' sh "$3"
+}`;
+
 /** `redis_in_container CONTAINER AUTH_FILE COMMAND`: sends the AUTH line of the file (may be empty), then the command. */
 export const redisInContainer = `redis_in_container() {
   { cat -- "$2"; printf '%s\\n' "$3"; } | timeout 20 docker exec -i "$1" redis-cli

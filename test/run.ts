@@ -15,6 +15,7 @@ Runs the test ladder, cheapest first, and ends with a line "N passed, N failed".
   components   the program's resources, with Pulumi's mocks
   validators   rendered files, read by the real programs (promtool, redis-server, mysqld, …)
   lab          real servers: images, suite, traffic, pulumi up, bad input, kills, secrets
+  long         on the lab too, a quarter of an hour and more; only when named: a small version of each is in the others
   check        static, unit and components: under a minute, without Docker
 `;
 
@@ -24,7 +25,8 @@ interface Outcome {
 }
 
 const parts = ["static", "unit", "components", "validators", "lab"] as const;
-type Part = (typeof parts)[number];
+type Part = (typeof parts)[number] | "long";
+const onTheLab: readonly Part[] = ["validators", "lab", "long"];
 
 await runMain(async () => {
   const { values } = parseArgs({ options: { only: { type: "string" }, help: { type: "boolean" } } });
@@ -37,7 +39,7 @@ await runMain(async () => {
   for (const part of chosenParts(values.only)) {
     const partStarted = performance.now();
     process.stdout.write(`\n${colour("bold", part)}\n`);
-    if (part === "validators" || part === "lab") await prepareLab();
+    if (onTheLab.includes(part)) await prepareLab();
     const outcome = part === "static" ? await staticChecks() : await vitest(part);
     total = { passed: total.passed + outcome.passed, failed: total.failed + outcome.failed };
     const seconds = elapsed((performance.now() - partStarted) / 1000);
@@ -55,8 +57,8 @@ function chosenParts(only: string | undefined): readonly Part[] {
   if (only === undefined) return parts;
   return only.split(",").flatMap((name): readonly Part[] => {
     if (name === "check") return ["static", "unit", "components"];
-    if ((parts as readonly string[]).includes(name)) return [name as Part];
-    throw new OperatorError(`--only ${name}: expected one of ${parts.join(", ")} or check.`);
+    if (([...parts, "long"] as readonly string[]).includes(name)) return [name as Part];
+    throw new OperatorError(`--only ${name}: expected one of ${parts.join(", ")}, long or check.`);
   });
 }
 

@@ -4,6 +4,8 @@ import { adoptedContainers, type SuiteService, suiteServices } from "../../confi
 import { suitePorts } from "../../config/ports.ts";
 import type { AdoptedCredentials, Configuration } from "../../config/schema.ts";
 import { OperatorError } from "../../lib/errors.ts";
+import type { AlertAnswers } from "./alert-questions.ts";
+import type { BackupAnswers } from "./backup-questions.ts";
 import type { SuiteProposal } from "./suite-proposal.ts";
 
 /** Everything that `configure` asks for stage 1. */
@@ -26,11 +28,16 @@ export interface Stage1Answers {
         /** Images of the operator's own; one that is missing leaves the service out. */
         readonly images: { readonly backend?: string | undefined; readonly admin?: string | undefined };
       };
+  /** Undefined: nobody asked, and what is configured stays. */
+  readonly alerts?: AlertAnswers;
+  readonly backup?: BackupAnswers;
 }
 
 type Plain = Record<string, unknown>;
 
 const defaultDirectory = "/root/im-suite";
+/** Keys whose values are encrypted in the file. */
+export const secretKeys = ["adoptedCredentials", "alertCredentials", "backupCredentials"] as const;
 /** Keys that mean the same in both modes, and so survive a change of mode. */
 const commonSuiteKeys = ["mode", "ports", "without"];
 
@@ -41,7 +48,16 @@ const commonSuiteKeys = ["mode", "ports", "without"];
  */
 export function configurationOf(answers: Stage1Answers, existing: Plain): Plain {
   const { adoptedCredentials: _secret, ...kept } = existing;
-  const { server, suite } = answers;
+  const { server, suite, alerts, backup } = answers;
+  if (alerts !== undefined) {
+    delete kept["alertCredentials"];
+    delete kept["alerts"];
+    if (alerts.alerts !== undefined) kept["alerts"] = alerts.alerts;
+  }
+  if (backup !== undefined) {
+    delete kept["backupCredentials"];
+    kept["backup"] = withoutDefaults(backup.backup, { time: "02:00", timeZone: "Asia/Shanghai", offSite: [] });
+  }
   const oldServers = (existing["servers"] ?? {}) as Plain;
   const oldServer = (oldServers["a"] ?? {}) as Plain;
   const { sshPort: _port, ...oldServerRest } = oldServer;
@@ -68,6 +84,12 @@ export function configurationOf(answers: Stage1Answers, existing: Plain): Plain 
     suite: suiteOf(suite, (existing["suite"] ?? {}) as Plain),
     ...(Object.keys(images).length === 0 ? {} : { images }),
   };
+}
+
+function withoutDefaults(values: Plain, defaults: Plain): Plain {
+  return Object.fromEntries(
+    Object.entries(values).filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(defaults[key])),
+  );
 }
 
 function suiteOf(suite: Stage1Answers["suite"], existing: Plain): Plain {
@@ -111,12 +133,25 @@ function suiteOf(suite: Stage1Answers["suite"], existing: Plain): Plain {
 
 /** The secrets that belong to the answers, by their path in the configuration. An empty one is not written. */
 export function secretsOf(answers: Stage1Answers): Map<string, string> {
-  if (answers.suite.mode !== "adopt") return new Map();
-  return new Map(
-    Object.entries(answers.suite.credentials)
-      .filter(([, value]) => value !== "")
-      .map(([key, value]) => [`adoptedCredentials.${key}`, value]),
-  );
+  const secrets = {
+    ...(answers.suite.mode === "adopt" ? { adoptedCredentials: answers.suite.credentials } : {}),
+    ...(answers.alerts === undefined ? {} : { alertCredentials: answers.alerts.credentials }),
+    ...(answers.backup === undefined ? {} : { backupCredentials: answers.backup.credentials }),
+  };
+  return new Map(leaves(secrets, "").filter(([, value]) => value !== ""));
+}
+
+/** Every text in a tree, by its path. */
+function leaves(value: unknown, at: string): [string, string][] {
+  if (typeof value !== "object" || value === null) return [[at, String(value)]];
+  return Object.entries(value).flatMap(([key, one]) => leaves(one, at === "" ? key : `${at}.${key}`));
+}
+
+/** The text at a path of `secretsOf`, in a tree of the same form. */
+export function secretAt(tree: Plain, path: string): unknown {
+  let value: unknown = tree;
+  for (const part of path.split(".")) value = (value as Plain | undefined)?.[part];
+  return value;
 }
 
 /** Parses what the file will say, with the secrets in clear: a file that the program would refuse is never written. */
@@ -124,6 +159,10 @@ export function parsedConfiguration(answers: Stage1Answers, existing: Plain): Co
   return parseConfiguration({
     ...configurationOf(answers, existing),
     ...(answers.suite.mode === "adopt" ? { adoptedCredentials: answers.suite.credentials } : {}),
+    // What nobody asked about is encrypted here: the program itself judges it.
+    alertCredentials: answers.alerts?.credentials ?? {},
+    ...(answers.backup === undefined ? { backup: {} } : { backupCredentials: answers.backup.credentials }),
+    ...(answers.alerts === undefined ? { alerts: {} } : {}),
   });
 }
 
@@ -157,17 +196,26 @@ export function renderConfigurationFile(text: string, configuration: Plain, secr
   const keys = new Set(Object.keys(configuration).map((key) => `im:${key}`));
   for (const pair of [...config.items]) {
     const key = String((pair.key as { value?: unknown } | null)?.value ?? pair.key);
-    if (key.startsWith("im:") && key !== "im:adoptedCredentials" && !keys.has(key)) config.delete(pair.key);
+    const isSecret = secretKeys.some((one) => key === `im:${one}`);
+    if (key.startsWith("im:") && !isSecret && !keys.has(key)) config.delete(pair.key);
   }
   for (const [key, value] of Object.entries(configuration)) mergeInto(document, ["config", `im:${key}`], value);
-  const credentials = document.getIn(["config", "im:adoptedCredentials"]);
-  if (isMap(credentials)) {
-    for (const key of Object.keys(credentials.toJSON() as Plain)) {
-      if (!secretPaths.includes(`adoptedCredentials.${key}`)) credentials.delete(key);
-    }
-    if (credentials.items.length === 0) document.deleteIn(["config", "im:adoptedCredentials"]);
+  for (const key of secretKeys) {
+    if (keys.has(`im:${key}`)) continue;
+    if (prune(document.getIn(["config", `im:${key}`], true), key, secretPaths))
+      document.deleteIn(["config", `im:${key}`]);
   }
   return document.toString({ lineWidth: 0 });
+}
+
+/** Removes encrypted values that are no longer needed. @returns whether nothing is left. */
+function prune(node: unknown, at: string, secretPaths: readonly string[]): boolean {
+  if (!isMap(node) || node.has("secure")) return !secretPaths.includes(at);
+  for (const pair of [...node.items]) {
+    const key = String((pair.key as { value?: unknown } | null)?.value ?? pair.key);
+    if (prune(pair.value, `${at}.${key}`, secretPaths)) node.delete(pair.key);
+  }
+  return node.items.length === 0;
 }
 
 /** Sets a value; a map is merged key by key, so that comments inside it survive. */

@@ -89,3 +89,103 @@ export function judgeMinio(answer: string, port: number): Judgement {
   // AccessDenied: the keys are right, but may not list buckets. Anything else (no curl, another region) tells nothing about them.
   return true;
 }
+
+/** Looks from the server whether the mail server answers: the server sends the mails. Says nothing about the login. */
+export async function tryMailServer(server: SshServer, smarthost: string): Promise<Judgement> {
+  const at = smarthost.lastIndexOf(":");
+  const [host, port] = [smarthost.slice(0, at), smarthost.slice(at + 1)];
+  const text = script(
+    `if timeout 10 bash -c 'exec 3<>"/dev/tcp/$1/$2"' mail ${quote(host)} ${quote(port)} 2>/dev/null; then echo reached; fi`,
+  );
+  const { stdout } = await sshScript(server, text, "im:servers.a", { timeoutSeconds: 30 });
+  if (stdout.includes("reached")) return true;
+  return `${server.address} does not reach ${smarthost}. Check the name, the port and outgoing firewalls (many providers close port 25)`;
+}
+
+/** The public host keys that another server shows to this one, best first. */
+export async function scanHostKeysFrom(server: SshServer, host: string, port: number): Promise<string[]> {
+  const text = script(`timeout 20 ssh-keyscan -T 8 -p ${port} -t ed25519,ecdsa,rsa ${quote(host)} 2>/dev/null || :`);
+  return parseHostKeys((await sshScript(server, text, "im:servers.a", { timeoutSeconds: 30 })).stdout);
+}
+
+export interface SftpLogin {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly path: string;
+  readonly hostKey: string;
+  readonly privateKey: string;
+}
+
+/** Logs in from the server by sftp and looks for the folder. The key lies in the server's memory for the length of the call. */
+export async function trySftp(server: SshServer, login: SftpLogin): Promise<Judgement> {
+  const options = ["BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=15"];
+  const text = script(
+    "folder=$(mktemp -d -p /dev/shm)",
+    `trap 'rm -rf -- "$folder"' EXIT`,
+    // The script itself travels on ssh's stdin: in no process list.
+    `printf '%s' ${quote(`${login.privateKey.trimEnd()}\n`)} >"$folder/key"`,
+    `printf '%s\\n' ${quote(`off-site ${login.hostKey}`)} >"$folder/known"`,
+    // Not ls: an empty folder and a missing one must differ.
+    `printf 'cd %s\\n' ${quote(sftpQuoted(login.path))} >"$folder/batch"`,
+    `if timeout 40 sftp -q ${options.map((option) => `-o ${option}`).join(" ")} -o HostKeyAlias=off-site -o UserKnownHostsFile="$folder/known" -i "$folder/key" -P ${login.port} -b "$folder/batch" ${quote(`${login.user}@${login.host.includes(":") ? `[${login.host}]` : login.host}`)} 2>&1; then echo opened; fi`,
+  );
+  const { stdout } = await sshScript(server, text, "im:servers.a", { timeoutSeconds: 60 });
+  return judgeSftp(stdout, login);
+}
+
+function sftpQuoted(path: string): string {
+  return `"${path.replaceAll(/["\\]/g, "\\$&")}"`;
+}
+
+/** What sftp's answer says about the login. */
+export function judgeSftp(answer: string, login: Pick<SftpLogin, "host" | "user" | "path">): Judgement {
+  if (/^opened$/m.test(answer)) return true;
+  if (/Permission denied \(|Too many authentication/i.test(answer)) {
+    return `${login.host} does not accept this key for ${login.user}: its public half belongs into that login's authorized_keys`;
+  }
+  if (/No such file|not found/i.test(answer)) {
+    return `${login.path} is not there: make it on ${login.host}, owned by ${login.user}`;
+  }
+  return `${login.host} could not be tried: ${answer.trim().split("\n").at(-1) || "no answer"}`;
+}
+
+export interface StoreLogin {
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
+/** Asks an S3-compatible store for the bucket, from the server, with a request that was signed here. */
+export async function tryStore(server: SshServer, store: StoreLogin): Promise<Judgement> {
+  const url = new URL(store.endpoint);
+  const path = `/${store.bucket}`;
+  const headers = signedHeaders({
+    host: url.host,
+    path,
+    query: "location=",
+    region: "us-east-1",
+    accessKey: store.accessKey,
+    secretKey: store.secretKey,
+    at: new Date(),
+  });
+  const options = Object.entries(headers).map(([name, value]) => `--header ${quote(`${name}: ${value}`)}`);
+  const text = script(
+    "command -v curl >/dev/null 2>&1 || { echo no-curl; exit 0; }",
+    `curl --silent --max-time 15 --write-out '\\nstatus=%{http_code}' ${options.join(" ")} ${quote(`${url.origin}${path}?location=`)} || :`,
+  );
+  const { stdout } = await sshScript(server, text, "im:servers.a", { timeoutSeconds: 30 });
+  return judgeStore(stdout, store);
+}
+
+/** What a store's answer says about keys and bucket. */
+export function judgeStore(answer: string, store: Pick<StoreLogin, "endpoint" | "bucket">): Judgement {
+  const code = /<Code>(\w+)<\/Code>/.exec(answer)?.[1] ?? "";
+  if (code === "InvalidAccessKeyId") return `${store.endpoint} knows no such access key`;
+  if (code === "SignatureDoesNotMatch") return `${store.endpoint} does not accept this secret key`;
+  if (code === "NoSuchBucket") return `there is no bucket ${store.bucket} at ${store.endpoint}: make it first, private`;
+  if (/status=000/.test(answer)) return `the server does not reach ${store.endpoint}`;
+  // AccessDenied: the keys are right, but may not ask this. Another region: the first backup tells.
+  return true;
+}

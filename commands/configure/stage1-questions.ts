@@ -1,16 +1,26 @@
 import { existsSync } from "node:fs";
-import { problemAt as schemaProblemAt } from "../../config/load.ts";
 import { createdContainers, type SuiteService, suiteServices } from "../../config/names.ts";
 import type { AdoptedCredentials, ServerConfiguration } from "../../config/schema.ts";
-import { messageOf, OperatorError } from "../../lib/errors.ts";
 import { expandHome, readPrivateKey } from "../../lib/ssh.ts";
 import { checkSystem, requireNoRefusal } from "../../preflight/checks.ts";
 import type { ServerFacts } from "../../preflight/facts.ts";
 import { probe } from "../../preflight/probe.ts";
 import { renderTable } from "../table.ts";
+import { askAlerts } from "./alert-questions.ts";
 import type { Asker, Judgement } from "./ask.ts";
+import { askBackups, type BackupQuestions } from "./backup-questions.ts";
 import type { Stage1Answers } from "./configuration-file.ts";
-import { fingerprint, scanHostKeys, tryMinio, tryRedis } from "./server-checks.ts";
+import { judgedBy, problemAt } from "./judgement.ts";
+import {
+  fingerprint,
+  scanHostKeys,
+  scanHostKeysFrom,
+  tryMailServer,
+  tryMinio,
+  tryRedis,
+  trySftp,
+  tryStore,
+} from "./server-checks.ts";
 import { type KnownSuite, proposePort, proposeSuite, reachable, type SuiteProposal } from "./suite-proposal.ts";
 
 type Plain = Record<string, unknown>;
@@ -32,7 +42,8 @@ export async function askStage1(conversation: Conversation): Promise<{ answers: 
   const { server, facts } = await askServer(conversation);
   const mode = await askMode(conversation, facts);
   if (mode === "create") {
-    return { answers: { server, suite: { mode, images: await askImages(conversation) } }, facts };
+    const images = await askImages(conversation);
+    return { answers: { server, suite: { mode, images }, ...(await askProtection(conversation, server)) }, facts };
   }
   const services = await askServices(conversation, facts);
   const existing = (conversation.existing["suite"] ?? {}) as Plain;
@@ -45,8 +56,36 @@ export async function askStage1(conversation: Conversation): Promise<{ answers: 
   });
   const asked = await askCredentials(conversation, server, services, facts);
   return {
-    answers: { server, suite: { mode, directory, services, credentials: asked.credentials } },
+    answers: {
+      server,
+      suite: { mode, directory, services, credentials: asked.credentials },
+      ...(await askProtection(conversation, server)),
+    },
     facts: { ...facts, mysql: asked.mysql },
+  };
+}
+
+/** Who hears of trouble, and where the backups go. */
+async function askProtection({ ask, tell, existing }: Conversation, server: ServerConfiguration) {
+  const known = (key: string) => (existing[key] ?? {}) as Plain;
+  return {
+    alerts: await askAlerts({
+      ask,
+      tryMail: async (smarthost) => await tryMailServer(server, smarthost),
+      alerts: known("alerts"),
+      credentials: known("alertCredentials"),
+    }),
+    backup: await askBackups({
+      ask,
+      tell,
+      tries: {
+        hostKeys: async (host, port) => await scanHostKeysFrom(server, host, port),
+        sftp: async (login) => await trySftp(server, login),
+        store: async (store) => await tryStore(server, store),
+      },
+      backup: known("backup"),
+      credentials: known("backupCredentials") as BackupQuestions["credentials"],
+    }),
   };
 }
 
@@ -282,37 +321,12 @@ async function askCredentials(
   return { credentials: { mysqlRootPassword, redisPassword, minioAccessKey, minioSecretKey }, mysql };
 }
 
-/** A refusal of the real check as the sentence under the question. */
+/** The same for a check that says no more than that it failed. */
 async function judged(work: () => Promise<void>): Promise<Judgement> {
   return await judgedBy(async () => {
     await work();
     return true;
   });
-}
-
-async function judgedBy(work: () => Promise<Judgement>): Promise<Judgement> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof OperatorError) return messageOf(error);
-    throw error;
-  }
-}
-
-interface Example {
-  servers: { a: Plain };
-  [key: string]: unknown;
-}
-
-/** What the schema says about one value, put into an otherwise right configuration: one judge for file and question. */
-function problemAt(at: string, put: (raw: Example) => void): Judgement {
-  const example: Example = {
-    stage: 1,
-    servers: { a: { address: "203.0.113.10", privateKeyFile: "x", hostKey: "ssh-ed25519 AAAA" } },
-    suite: { mode: "create" },
-  };
-  put(example);
-  return schemaProblemAt(at, example) ?? true;
 }
 
 function secretProblem(key: keyof AdoptedCredentials, answer: string): Judgement {

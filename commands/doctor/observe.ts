@@ -89,6 +89,16 @@ export function serviceOf(unit: string): string {
   return unit.replace(/\.timer$/, ".service");
 }
 
+/**
+ * The owner in every way in which it can be said. Mixed too: root:65532 is a user with a name and a group without one.
+ * The first is by name, the last by number.
+ */
+function spellings(byName: string, byNumber: string): string[] {
+  const [user = "", group = ""] = byName.split(":");
+  const [uid = "", gid = ""] = byNumber.split(":");
+  return [...new Set([byName, `${user}:${gid}`, `${uid}:${group}`, byNumber])];
+}
+
 /** Reads the answers to `renderQuestions` out of the probe's output. */
 export function parseObserved(output: string, inventory: Inventory): Observed {
   const values = (name: string) =>
@@ -105,7 +115,7 @@ export function parseObserved(output: string, inventory: Inventory): Observed {
       file.path,
       mode === "missing"
         ? undefined
-        : { mode: mode ?? "", owners: [byName ?? "", byNumber ?? ""], sha256: hash === "" ? undefined : hash },
+        : { mode: mode ?? "", owners: spellings(byName ?? "", byNumber ?? ""), sha256: hash === "" ? undefined : hash },
     );
   }
   const [error] = values("doctor.mysql-error");

@@ -2,8 +2,11 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { ImageKey } from "../../config/images.ts";
 import { createdContainers, createdNetwork, stageLabel, suiteServices } from "../../config/names.ts";
-import type { CreatedSuite as CreatedSuiteConfiguration } from "../../config/schema.ts";
+import type { Configuration, CreatedSuite as CreatedSuiteConfiguration } from "../../config/schema.ts";
+import { hostPort } from "../../lib/host-port.ts";
+import type { ScrapeJob } from "../../templates/prometheus.ts";
 import type { Host } from "../host/host.ts";
+import type { RotationEnd } from "../host/rotation-end.ts";
 import { MinioServer } from "../minio/minio-server.ts";
 import { Grafana } from "../monitoring/grafana.ts";
 import { Prometheus } from "../monitoring/prometheus.ts";
@@ -20,6 +23,11 @@ export interface CreatedSuiteArgs {
   readonly suite: CreatedSuiteConfiguration;
   readonly image: (key: ImageKey) => string;
   readonly listenAddress: string;
+  /** What its Prometheus watches. */
+  readonly scrapeJobs: readonly ScrapeJob[];
+  /** host:port of Alertmanager. */
+  readonly alertmanager: string;
+  readonly rotation: Configuration["rotation"];
 }
 
 /** Services with data: neither replaced nor destroyed unless the operator names them in `allowReplace`. */
@@ -31,10 +39,11 @@ export class CreatedSuite extends pulumi.ComponentResource {
   readonly redis: RedisServer | undefined;
   readonly minio: MinioServer | undefined;
   readonly grafana: Grafana | undefined;
+  readonly rotationEnds: readonly RotationEnd[];
 
   constructor(name: string, args: CreatedSuiteArgs, opts?: pulumi.ComponentResourceOptions) {
     super("im:app:CreatedSuite", name, {}, opts);
-    const { host, stage, suite, image } = args;
+    const { host, stage, suite, image, rotation } = args;
     const { ports, memoryMiB, publicAddress } = suite;
     const has = (service: (typeof suiteServices)[number]) => !suite.without.includes(service);
     const protect = (service: (typeof protectedServices)[number]) => !suite.allowReplace.includes(service);
@@ -54,6 +63,7 @@ export class CreatedSuite extends pulumi.ComponentResource {
         memoryMiB: memoryMiB.mysql,
         database: suite.database,
         protect: protect("mysql"),
+        generation: rotation.mysql,
       },
       { parent: this },
     );
@@ -66,6 +76,7 @@ export class CreatedSuite extends pulumi.ComponentResource {
             port: ports.redis,
             memoryMiB: memoryMiB.redis,
             protect: protect("redis"),
+            generation: rotation.redis,
           },
           { parent: this },
         )
@@ -80,6 +91,7 @@ export class CreatedSuite extends pulumi.ComponentResource {
             consolePort: ports.minioConsole,
             memoryMiB: memoryMiB.minio,
             protect: protect("minio"),
+            generation: rotation.minio,
           },
           { parent: this },
         )
@@ -96,8 +108,8 @@ export class CreatedSuite extends pulumi.ComponentResource {
           database: suite.database,
           mysqlPassword: this.mysql.applicationPassword,
           redisPassword: this.redis?.password ?? "",
-          minioAccessKey: this.minio?.accessKey ?? "",
-          minioSecretKey: this.minio?.secretKey ?? "",
+          minioAccessKey: this.minio?.applicationAccessKey ?? "",
+          minioSecretKey: this.minio?.applicationSecretKey ?? "",
         },
         { parent: this, dependsOn: [this.mysql, this.redis, this.minio].filter((one) => one !== undefined) },
       );
@@ -120,6 +132,9 @@ export class CreatedSuite extends pulumi.ComponentResource {
           port: ports.prometheus,
           memoryMiB: memoryMiB.prometheus,
           serverAlias: args.serverAlias,
+          jobs: args.scrapeJobs,
+          alertmanager: args.alertmanager,
+          data: "keep",
         },
         { parent: this },
       );
@@ -134,10 +149,15 @@ export class CreatedSuite extends pulumi.ComponentResource {
             listenAddress: args.listenAddress,
             port: ports.grafana,
             memoryMiB: memoryMiB.grafana,
+            prometheusUrl: has("prometheus") ? `http://${hostPort(args.listenAddress, ports.prometheus)}` : undefined,
+            generation: rotation.grafana,
           },
           { parent: this },
         )
       : undefined;
+    this.rotationEnds = [this.mysql, this.redis, this.minio, this.grafana].flatMap((one) =>
+      one === undefined ? [] : [one.rotationEnd],
+    );
     this.registerOutputs({});
   }
 }

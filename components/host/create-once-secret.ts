@@ -1,15 +1,19 @@
 import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
 import { createOnceDirectory } from "../../config/names.ts";
-import { quote, remoteCommand, script } from "../../lib/shell.ts";
+import { remoteCommand } from "../../lib/shell.ts";
+import { renderCreateOnceSecret } from "../../templates/rotation/create-once-files.ts";
 import type { Host } from "./host.ts";
 
 export interface CreateOnceSecretArgs {
   readonly host: Host;
   /** File name in the create-once directory. */
   readonly fileName: string;
-  /** Used only when the server has no such file yet. */
-  readonly candidate: pulumi.Input<string>;
+  /** Letters and digits. */
+  readonly length: number;
+  /** im:rotation: raised, it makes the server draw a new one. */
+  readonly generation: number;
 }
 
 /**
@@ -18,35 +22,25 @@ export interface CreateOnceSecretArgs {
  * no `delete`: a destroy leaves the file behind on purpose.
  */
 export class CreateOnceSecret extends pulumi.ComponentResource {
-  /** The secret that counts: the one on the server. */
+  /**
+   * The secret that counts: the one on the server. During a rotation the new one, which the engine does not know yet: who uses it must
+   * wait until the engine accepts it.
+   */
   readonly value: pulumi.Output<string>;
   readonly path: string;
 
   constructor(name: string, args: CreateOnceSecretArgs, opts?: pulumi.ComponentResourceOptions) {
     super("im:host:CreateOnceSecret", name, {}, opts);
-    this.path = `${createOnceDirectory}/${args.fileName}`;
+    const { fileName, length, generation } = args;
+    this.path = `${createOnceDirectory}/${fileName}`;
+    // Only for a server that has no such file; all later ones are drawn there.
+    const candidate = new random.RandomPassword(`${name}-candidate`, { length, special: false }, { parent: this });
     const command = new remote.Command(
       `${name}-command`,
       {
         connection: args.host.connection,
-        create: remoteCommand(
-          script(
-            `file=${quote(this.path)}`,
-            `mkdir -p -m 0700 -- ${quote(createOnceDirectory)}`,
-            // Stdin is read in any case: a script that ends with input unread fails in ssh's copy, now and then.
-            'cat >"$file.partial"',
-            'if [ -s "$file" ]; then',
-            '  rm -f -- "$file.partial"',
-            "else",
-            '  chmod 0400 -- "$file.partial"',
-            '  sync -- "$file.partial"',
-            '  mv -n -- "$file.partial" "$file"',
-            "fi",
-            'cat -- "$file"',
-          ),
-          60,
-        ),
-        stdin: pulumi.secret(args.candidate),
+        create: remoteCommand(renderCreateOnceSecret({ fileName, length, generation }), 120),
+        stdin: pulumi.secret(candidate.result),
         addPreviousOutputInEnv: false,
         logging: "none",
       },

@@ -1,13 +1,25 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
-import { configurationDirectory, createdContainers } from "../../config/names.ts";
+import {
+  configurationDirectory,
+  createdContainers,
+  createOnceFiles,
+  minioApplicationUser,
+} from "../../config/names.ts";
+import {
+  type MinioKeysScript,
+  renderAcceptMinioApplication,
+  renderApplyMinioRoot,
+  renderEndMinioRotation,
+} from "../../templates/rotation/minio-keys.ts";
 import { CreateOnceSecret } from "../host/create-once-secret.ts";
 import { DataDirectory } from "../host/data-directory.ts";
 import { HealthGate } from "../host/health-gate.ts";
 import type { Host } from "../host/host.ts";
 import { HostFile } from "../host/host-file.ts";
+import { HostScript } from "../host/host-script.ts";
 import { ManagedContainer } from "../host/managed-container.ts";
+import { acceptedSecret, type RotationEnd } from "../host/rotation-end.ts";
 
 export interface MinioServerArgs {
   readonly host: Host;
@@ -19,23 +31,36 @@ export interface MinioServerArgs {
   readonly consolePort: number;
   readonly memoryMiB: number;
   readonly protect: boolean;
+  /** im:rotation.minio. Raised, the application gets a new user, and root a new key, for which MinIO restarts (a second or two). */
+  readonly generation: number;
 }
 
 /** The MinIO of a created suite; objects in a host directory. */
 export class MinioServer extends pulumi.ComponentResource {
+  /** Root: for backups and for people. */
   readonly accessKey = "im-suite";
   readonly secretKey: pulumi.Output<string>;
+  /** The application's own user: reads and writes objects, and nothing else. */
+  readonly applicationAccessKey: string;
+  readonly applicationSecretKey: pulumi.Output<string>;
+  readonly rotationEnd: RotationEnd;
 
   constructor(name: string, args: MinioServerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("im:minio:MinioServer", name, {}, opts);
-    const { host } = args;
-    const candidate = new random.RandomPassword(`${name}-candidate`, { length: 32, special: false }, { parent: this });
-    const secretKey = new CreateOnceSecret(
-      `${name}-secret-key`,
-      { host, fileName: "minio-secret-key", candidate: candidate.result },
-      { parent: this },
-    );
-    this.secretKey = secretKey.value;
+    const { host, generation } = args;
+    const secret = (part: string, fileName: string) =>
+      new CreateOnceSecret(`${name}-${part}`, { host, fileName, length: 32, generation }, { parent: this });
+    const keys: MinioKeysScript = {
+      container: createdContainers.minio,
+      rootUser: this.accessKey,
+      rootFileName: createOnceFiles.minio.root,
+      applicationUser: minioApplicationUser,
+      applicationFileName: createOnceFiles.minio.application,
+      generation,
+    };
+    const secretKey = secret("secret-key", keys.rootFileName);
+    const applicationSecretKey = secret("application-secret-key", keys.applicationFileName);
+    this.applicationAccessKey = `${keys.applicationUser}-${generation}`;
     const secrets = `${configurationDirectory}/minio-secrets`;
     const file = (part: string, content: pulumi.Input<string>) =>
       new HostFile(
@@ -75,12 +100,13 @@ export class MinioServer extends pulumi.ComponentResource {
           startPeriodSeconds: 60,
         },
         stopGraceSeconds: 30,
-        configurationHashes: [user.sha256, password.sha256],
+        // Not the password: a new one is brought in by a restart of this container, not by its replacement.
+        configurationHashes: [user.sha256],
         protect: args.protect,
       },
       { parent: this, dependsOn: [data, user, password] },
     );
-    new HealthGate(
+    const answers = new HealthGate(
       `${name}-answers`,
       {
         host,
@@ -91,6 +117,20 @@ export class MinioServer extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: container },
     );
+    const rerunWhen = [container.containerId, String(generation)];
+    const root = new HostScript(
+      `${name}-root-key`,
+      { host, create: renderApplyMinioRoot(keys), rerunWhen, timeoutSeconds: 240 },
+      { parent: this, dependsOn: [answers, password] },
+    );
+    this.secretKey = acceptedSecret(secretKey.value, root);
+    const application = new HostScript(
+      `${name}-application-user`,
+      { host, create: renderAcceptMinioApplication(keys), rerunWhen },
+      { parent: this, dependsOn: [root, applicationSecretKey] },
+    );
+    this.applicationSecretKey = acceptedSecret(applicationSecretKey.value, application);
+    this.rotationEnd = { kind: "minio", generation, script: renderEndMinioRotation(keys) };
     this.registerOutputs({});
   }
 }

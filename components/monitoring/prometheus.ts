@@ -1,14 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
-import { configurationDirectory, createdContainers } from "../../config/names.ts";
-import { ownPorts } from "../../config/ports.ts";
+import { configurationDirectory, monitoringContainers } from "../../config/names.ts";
+import { hostPort } from "../../lib/host-port.ts";
 import { quote, script } from "../../lib/shell.ts";
-import { renderPrometheusConfig } from "../../templates/prometheus.ts";
+import { renderPrometheusConfig, type ScrapeJob } from "../../templates/prometheus.ts";
 import { DataDirectory } from "../host/data-directory.ts";
 import { HealthGate } from "../host/health-gate.ts";
 import type { Host } from "../host/host.ts";
 import { HostFile } from "../host/host-file.ts";
 import { HostScript } from "../host/host-script.ts";
 import { ManagedContainer } from "../host/managed-container.ts";
+import { MonitoringData } from "./monitoring-data.ts";
 
 export interface PrometheusArgs {
   readonly host: Host;
@@ -18,18 +19,23 @@ export interface PrometheusArgs {
   readonly port: number;
   readonly memoryMiB: number;
   readonly serverAlias: string;
+  readonly jobs: readonly ScrapeJob[];
+  /** host:port of Alertmanager. */
+  readonly alertmanager: string;
+  /** keep: the measurements of a created suite outlive a destroy. Beside an adopted suite they go with us. */
+  readonly data: "keep" | "remove";
 }
 
 /**
- * The Prometheus of a created suite, in the server's network, so that it reaches the exporters on the loopback. Its
- * configuration is reloaded, never the reason for a replace; later stages add files to targets.d and rules.d.
+ * Our Prometheus (a created suite's, or beside an adopted suite's own), in the server's network, so that it reaches the
+ * exporters on the loopback. Its configuration is reloaded, never the reason for a replace; later stages add files to targets.d and rules.d.
  */
 export class Prometheus extends pulumi.ComponentResource {
   constructor(name: string, args: PrometheusArgs, opts?: pulumi.ComponentResourceOptions) {
     super("im:monitoring:Prometheus", name, {}, opts);
     const { host } = args;
     const directory = `${configurationDirectory}/prometheus`;
-    const listen = `${args.listenAddress}:${args.port}`;
+    const listen = hostPort(args.listenAddress, args.port);
     const folders = new HostScript(
       `${name}-folders`,
       {
@@ -38,13 +44,11 @@ export class Prometheus extends pulumi.ComponentResource {
           `mkdir -p -m 0755 -- ${quote(configurationDirectory)} ${quote(directory)} ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)}`,
         ),
         delete: script(
-          `rmdir --ignore-fail-on-non-empty -- ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)} ${quote(directory)} 2>/dev/null || :`,
+          `rmdir --ignore-fail-on-non-empty -- ${quote(`${directory}/targets.d`)} ${quote(`${directory}/rules.d`)} ${quote(directory)} ${quote(configurationDirectory)} 2>/dev/null || :`,
         ),
       },
       { parent: this },
     );
-    const exporter = (key: "nodeExporter" | "mysqldExporter" | "redisExporter") =>
-      `${args.listenAddress}:${ownPorts[key]}`;
     const configuration = new HostFile(
       `${name}-configuration`,
       {
@@ -52,32 +56,29 @@ export class Prometheus extends pulumi.ComponentResource {
         path: `${directory}/prometheus.yml`,
         content: renderPrometheusConfig({
           server: args.serverAlias,
-          jobs: [
-            { name: "prometheus", targets: [listen] },
-            { name: "node", targets: [exporter("nodeExporter")] },
-            { name: "mysql", targets: [exporter("mysqldExporter")] },
-            { name: "redis", targets: [exporter("redisExporter")] },
-          ],
+          jobs: args.jobs,
+          alertmanager: args.alertmanager,
         }),
-        // A running Prometheus checks and reloads; before the first start there is nobody to tell.
+        // A running Prometheus checks and reloads. One that listens elsewhere, because the address in the configuration has
+        // changed, is replaced next and reads the file at its start; before the first start there is nobody to tell.
         reload: [
           "bash",
           "-c",
-          `if docker inspect ${createdContainers.prometheus} >/dev/null 2>&1; then curl --silent --fail --max-time 20 --request POST http://${listen}/-/reload; fi`,
+          `listening=$(docker inspect --format '{{range .Args}}{{println .}}{{end}}' ${monitoringContainers.prometheus} 2>/dev/null | sed -n 's/^--web.listen-address=//p') || :; if [ "$listening" = ${quote(listen)} ]; then curl --silent --show-error --fail --max-time 20 --request POST http://${listen}/-/reload; fi`,
         ],
       },
       { parent: this, dependsOn: folders },
     );
-    const data = new DataDirectory(
-      `${name}-data`,
-      { host, service: "prometheus", owner: "65534:65534" },
-      { parent: this },
-    );
+    const dataArgs = { host, service: "prometheus", owner: "65534:65534" } as const;
+    const data =
+      args.data === "keep"
+        ? new DataDirectory(`${name}-data`, dataArgs, { parent: this })
+        : new MonitoringData(`${name}-data`, dataArgs, { parent: this });
     const container = new ManagedContainer(
       name,
       {
         host,
-        containerName: createdContainers.prometheus,
+        containerName: monitoringContainers.prometheus,
         image: args.image,
         stage: args.stage,
         network: "host",
@@ -102,7 +103,7 @@ export class Prometheus extends pulumi.ComponentResource {
       `${name}-answers`,
       {
         host,
-        what: createdContainers.prometheus,
+        what: monitoringContainers.prometheus,
         check: `curl --silent --fail --max-time 5 --output /dev/null http://${listen}/-/ready`,
         timeoutSeconds: 90,
         triggers: [container.containerId],

@@ -1,14 +1,20 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
-import { configurationDirectory, createdContainers, mysqlAccounts } from "../../config/names.ts";
+import { configurationDirectory, createdContainers, createOnceFiles, mysqlAccounts } from "../../config/names.ts";
 import { renderMysqlConfig } from "../../templates/mysql-config.ts";
+import {
+  type MysqlSecretAccount,
+  renderAcceptMysqlPasswords,
+  renderEndMysqlRotation,
+} from "../../templates/rotation/mysql-passwords.ts";
 import { CreateOnceSecret } from "../host/create-once-secret.ts";
 import { DataDirectory } from "../host/data-directory.ts";
 import { HealthGate } from "../host/health-gate.ts";
 import type { Host } from "../host/host.ts";
 import { HostFile } from "../host/host-file.ts";
+import { HostScript } from "../host/host-script.ts";
 import { ManagedContainer } from "../host/managed-container.ts";
+import { acceptedSecret, type RotationEnd } from "../host/rotation-end.ts";
 
 export interface MysqlServerArgs {
   readonly host: Host;
@@ -21,7 +27,15 @@ export interface MysqlServerArgs {
   readonly database: string;
   /** A replace restarts the database: it is refused unless the operator asked for it. */
   readonly protect: boolean;
+  /** im:rotation.mysql. Raised, root and the application get new passwords without a restart of MySQL. */
+  readonly generation: number;
 }
+
+/** The accounts whose passwords outlive the stack with the data. */
+const accounts: readonly MysqlSecretAccount[] = [
+  { user: "root", host: "localhost", fileName: createOnceFiles.mysql.root },
+  { user: mysqlAccounts.application, host: "%", fileName: createOnceFiles.mysql.application },
+];
 
 /** The MySQL of a created suite. Its data lies in a host directory and outlives every container. */
 export class MysqlServer extends pulumi.ComponentResource {
@@ -29,26 +43,19 @@ export class MysqlServer extends pulumi.ComponentResource {
   readonly applicationPassword: pulumi.Output<string>;
   /** Changes with the container: what was set up inside it is looked at again then. */
   readonly containerId: pulumi.Output<string>;
+  readonly rotationEnd: RotationEnd;
 
   constructor(name: string, args: MysqlServerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("im:mysql:MysqlServer", name, {}, opts);
-    const { host } = args;
-    const secret = (account: string) => {
-      const candidate = new random.RandomPassword(
-        `${name}-${account}-candidate`,
-        { length: 32, special: false },
-        { parent: this },
-      );
-      return new CreateOnceSecret(
+    const { host, generation } = args;
+    const secret = (account: keyof typeof createOnceFiles.mysql) =>
+      new CreateOnceSecret(
         `${name}-${account}-password`,
-        { host, fileName: `mysql-${account}-password`, candidate: candidate.result },
+        { host, fileName: createOnceFiles.mysql[account], length: 32, generation },
         { parent: this },
       );
-    };
     const root = secret("root");
     const application = secret("application");
-    this.rootPassword = root.value;
-    this.applicationPassword = application.value;
 
     const secrets = `${configurationDirectory}/mysql-secrets`;
     const secretFile = (account: string, content: pulumi.Input<string>) =>
@@ -106,7 +113,7 @@ export class MysqlServer extends pulumi.ComponentResource {
       { parent: this, dependsOn: [data, configuration, rootFile, applicationFile] },
     );
     this.containerId = container.containerId;
-    new HealthGate(
+    const answers = new HealthGate(
       `${name}-answers`,
       {
         host,
@@ -118,6 +125,22 @@ export class MysqlServer extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: container },
     );
+    const accepted = new HostScript(
+      `${name}-passwords`,
+      {
+        host,
+        create: renderAcceptMysqlPasswords(createdContainers.mysql, accounts),
+        rerunWhen: [container.containerId, String(generation)],
+      },
+      { parent: this, dependsOn: answers },
+    );
+    this.rootPassword = acceptedSecret(root.value, accepted);
+    this.applicationPassword = acceptedSecret(application.value, accepted);
+    this.rotationEnd = {
+      kind: "mysql",
+      generation,
+      script: renderEndMysqlRotation(createdContainers.mysql, accounts, generation),
+    };
     this.registerOutputs({});
   }
 }

@@ -8,7 +8,7 @@ import { OperatorError, runMain } from "../../lib/errors.ts";
 import { cacheDirectory, repositoryRoot } from "../../lib/paths.ts";
 import { run } from "../../lib/process.ts";
 import { step } from "../../lib/progress.ts";
-import { clearServerB, configureCreateStack, createStack, forgetCreateState } from "../support/create-stack.ts";
+import { clearServer, configureCreateStack, forgetCreateState, onB } from "../support/create-stack.ts";
 import { ensureAnsible, type InventoryFile, writePlaybook } from "./ansible.ts";
 
 const help = `npm run bench [-- --runs N]
@@ -89,12 +89,12 @@ await runMain(async () => {
       clientErrors += verdict.errors;
       lostWrites += verdict.lost + verdict.corrupted;
       progress.detail("create on B");
-      await clearServerB();
-      forgetCreateState();
-      await configureCreateStack();
-      await measure("up (create)", () => labPulumi(["up", "--yes", "--skip-preview", "-s", createStack]));
-      await clearServerB();
-      forgetCreateState();
+      await clearServer("b");
+      forgetCreateState(onB);
+      await configureCreateStack(onB);
+      await measure("up (create)", () => labPulumi(["up", "--yes", "--skip-preview", "-s", onB.stack]));
+      await clearServer("b");
+      forgetCreateState(onB);
     });
   }
 

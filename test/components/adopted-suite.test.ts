@@ -15,12 +15,19 @@ beforeAll(async () => {
 });
 
 describe("an adopted suite", () => {
-  it("gets exporters and nothing else: none of its containers is ours", () => {
+  it("gets exporters, a Prometheus and an Alertmanager of ours, and nothing else", () => {
     expect(
       containers()
         .map((one) => one.inputs["name"])
         .sort(),
-    ).toEqual(["im-blackbox-exporter", "im-mysqld-exporter", "im-node-exporter", "im-redis-exporter"]);
+    ).toEqual([
+      "im-alertmanager",
+      "im-blackbox-exporter",
+      "im-mysqld-exporter",
+      "im-node-exporter",
+      "im-prometheus",
+      "im-redis-exporter",
+    ]);
   });
 
   it("is never stopped, restarted, signalled or rewritten by a script", () => {

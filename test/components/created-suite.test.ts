@@ -20,13 +20,14 @@ beforeAll(async () => {
 });
 
 describe("a created suite", () => {
-  it("has the seven containers of the roadmap and four exporters", () => {
+  it("has the seven containers of the roadmap, four exporters and Alertmanager", () => {
     expect(
       containers()
         .map((one) => one.inputs["name"])
         .sort(),
     ).toEqual([
       "im-admin",
+      "im-alertmanager",
       "im-backend",
       "im-blackbox-exporter",
       "im-grafana",
@@ -86,6 +87,24 @@ describe("a created suite", () => {
     )) {
       expect(inputs["delete"], name).toBeUndefined();
     }
+  });
+
+  it("is backed up: its own containers, its secrets but not the backup's key, and the programs begin after the suite", () => {
+    const programs = ["im-backup", "im-binary-log-backup", "im-restore-test", "im-restore"].map((name) =>
+      String(
+        ofType("command:remote:Command").find(
+          (one) => JSON.stringify(one.inputs["triggers"]) === JSON.stringify([`/var/lib/im-suite/bin/${name}`]),
+        )?.inputs["stdin"],
+      ),
+    );
+    for (const program of programs) {
+      for (const service of ["mysql", "redis", "minio"])
+        expect(program).toContain(`${service}_container=im-${service}\n`);
+    }
+    expect(programs[0]).toContain(
+      "configuration_paths=(/etc/im-suite /var/lib/im-suite/secrets /var/lib/im-suite/backup/pulumi-state)",
+    );
+    expect(programs[0]).toContain("printf '%s\\n' /var/lib/im-suite/secrets/backup-key");
   });
 
   it("opens no port twice", () => {

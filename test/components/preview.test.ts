@@ -8,5 +8,5 @@ it("a first preview plans every container of a created suite", async () => {
   const { stage1 } = await import("../../stacks/stage1.ts");
   stage1(testConfiguration({ mode: "create" }));
   await settled();
-  expect(all.filter((one) => one.type === "docker:index/container:Container")).toHaveLength(11);
+  expect(all.filter((one) => one.type === "docker:index/container:Container")).toHaveLength(12);
 });

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { labPulumi } from "../../engine/lab-pulumi.ts";
 import { onServer } from "../../lab/servers.ts";
-import { clearServerB, configureCreateStack, createStack, forgetCreateState } from "../support/create-stack.ts";
+import { clearServer, configureCreateStack, forgetCreateState, onB } from "../support/create-stack.ts";
 import { printed, pulumiOk, tail } from "../support/lab.ts";
 
+const createStack = onB.stack;
 const up = ["up", "--yes", "--skip-preview", "-s", createStack];
 
 async function credentials(): Promise<Record<string, Record<string, string>>> {
@@ -13,14 +14,14 @@ async function credentials(): Promise<Record<string, Record<string, string>>> {
 }
 
 beforeAll(async () => {
-  forgetCreateState();
-  await clearServerB();
-  await configureCreateStack();
+  forgetCreateState(onB);
+  await clearServer("b");
+  await configureCreateStack(onB);
 });
 
 afterAll(async () => {
-  await clearServerB();
-  forgetCreateState();
+  await clearServer("b");
+  forgetCreateState(onB);
 });
 
 describe("stage 1 on an empty server", () => {
@@ -59,7 +60,7 @@ describe("stage 1 on an empty server", () => {
 
   it("applies a new memory limit to the running container without replacing it", async () => {
     const id = await printed("b", "docker inspect -f '{{.Id}}' im-admin");
-    await configureCreateStack({ memoryMiB: { admin: 160 } });
+    await configureCreateStack(onB, { memoryMiB: { admin: 160 } });
     await pulumiOk(up);
     expect(await printed("b", "docker inspect -f '{{.Id}} {{.HostConfig.Memory}}' im-admin")).toBe(
       `${id} ${160 * 1048576}`,
@@ -67,23 +68,23 @@ describe("stage 1 on an empty server", () => {
   });
 
   it("refuses to plan the replacement of a database that was not asked for", async () => {
-    await configureCreateStack({ memoryMiB: { admin: 160 }, ports: { mysql: 3399 } });
+    await configureCreateStack(onB, { memoryMiB: { admin: 160 }, ports: { mysql: 3399 } });
     const result = await labPulumi(["preview", "-s", createStack]);
     expect(result.exitCode).not.toBe(0);
     expect(tail(result, 40)).toMatch(/protect/);
-    await configureCreateStack({ memoryMiB: { admin: 160 } });
+    await configureCreateStack(onB, { memoryMiB: { admin: 160 } });
   });
 
   it("stops MySQL gracefully when the operator asked for its replacement, and keeps its data", async () => {
-    await configureCreateStack({ memoryMiB: { admin: 160 }, allowReplace: ["mysql"] });
+    await configureCreateStack(onB, { memoryMiB: { admin: 160 }, allowReplace: ["mysql"] });
     await pulumiOk(up);
-    await configureCreateStack({ memoryMiB: { admin: 160 }, allowReplace: ["mysql"], ports: { mysql: 3399 } });
+    await configureCreateStack(onB, { memoryMiB: { admin: 160 }, allowReplace: ["mysql"], ports: { mysql: 3399 } });
     await pulumiOk(up);
     const log = await printed("b", "docker logs im-mysql 2>&1");
     // Crash recovery in the new container's log would mean that the old one was killed.
     expect(log).not.toMatch(/Starting crash recovery|Database was not shutdown normally/);
     expect(await (await fetch("http://198.18.0.12:8080/health")).text()).toContain("ok");
-    await configureCreateStack({ memoryMiB: { admin: 160 } });
+    await configureCreateStack(onB, { memoryMiB: { admin: 160 } });
   });
 });
 
@@ -95,8 +96,8 @@ describe("a lost Pulumi state", () => {
       "docker ps -aq --filter label=im-suite.stage | xargs -r docker rm -f >/dev/null; docker network rm im-suite",
       { timeoutSeconds: 180 },
     );
-    forgetCreateState();
-    await configureCreateStack();
+    forgetCreateState(onB);
+    await configureCreateStack(onB);
     await pulumiOk(up);
     const after = await credentials();
     for (const [service, key] of [
@@ -131,7 +132,7 @@ describe("destroy of a created suite", () => {
   });
 
   it("leaves data and create-once secrets when the operator allowed it", async () => {
-    await configureCreateStack({ allowReplace: ["mysql", "redis", "minio"] });
+    await configureCreateStack(onB, { allowReplace: ["mysql", "redis", "minio"] });
     await pulumiOk(up);
     await pulumiOk(["destroy", "--yes", "--skip-preview", "-s", createStack]);
     expect(await printed("b", "docker ps -aq --filter label=im-suite.stage")).toBe("");

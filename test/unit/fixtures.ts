@@ -48,6 +48,7 @@ export function bareFacts(): ServerFacts {
     createdData: [],
     clockOffsetSeconds: 0.1,
     mysql: undefined,
+    growth: {},
   };
 }
 

@@ -77,7 +77,7 @@ describe("refusals name the config path, what was found and what to do", () => {
       "too little memory to adopt",
       adopted({ memoryMiB: { total: 2000, available: 100 } }),
       "im:servers.a",
-      ["100 MiB of memory", "needs 256 MiB"],
+      ["100 MiB of memory", "needs 512 MiB"],
     ],
     [
       "too little disk",
@@ -142,6 +142,18 @@ describe("refusals name the config path, what was found and what to do", () => {
       adopted({ listeners: [{ address: "127.0.0.1", port: 9100, process: "node_exporter" }] }),
       "im:servers.a",
       ["port 9100", "im-node-exporter", "node_exporter"],
+    ],
+    [
+      "the port of our Prometheus is taken",
+      adopted({ listeners: [{ address: "0.0.0.0", port: 9091, process: "transmission" }] }),
+      "im:servers.a",
+      ["port 9091", "im-prometheus", "transmission"],
+    ],
+    [
+      "the port of Alertmanager is taken, on a created suite too",
+      created({ listeners: [{ address: "127.0.0.1", port: 9093, process: "alertmanager" }] }),
+      "im:servers.a",
+      ["port 9093", "im-alertmanager"],
     ],
     [
       "a wrong root password",
@@ -218,6 +230,13 @@ describe("what is not refused", () => {
 });
 
 describe("warnings do not stop", () => {
+  test("too little disk for backups of what MySQL holds", () => {
+    const findings = adopted(withMysql({ dataMiB: 20_000 }));
+    expect(findings.map((one) => one.level)).toEqual(["warn"]);
+    expect(findings[0]?.message).toContain("60000 MiB of disk are free");
+    expect(findings[0]?.message).toContain("need about 81024 MiB");
+  });
+
   test.each<[string, Finding[], string]>([
     ["a clock that is off", created({ clockOffsetSeconds: -42 }), "differs from this machine's by -42 s"],
     [

@@ -12,7 +12,8 @@ export interface SentToServer {
 export async function stage1Program(mode: "adopt" | "create"): Promise<SentToServer> {
   const registered = await useMocks();
   const { stage1 } = await import("../../stacks/stage1.ts");
-  stage1(testConfiguration({ mode }));
+  // Only the operator knows the schema of an adopted suite.
+  stage1(testConfiguration({ mode }, mode === "adopt" ? { growth: { database: "im" } } : {}));
   await settled();
   const files = new Map<string, string>();
   const scripts = new Map<string, string>();

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
@@ -8,10 +9,12 @@ import { renderRedisAuth, sqlLiteral } from "../../templates/container-clients.t
 import { renderMysqldExporterOptions, renderRedisExporterPasswords } from "../../templates/exporter-credentials.ts";
 import { renderHealthCheck } from "../../templates/health-check.ts";
 import { renderLogrotate } from "../../templates/logrotate.ts";
+import { minioMetricsToken } from "../../templates/minio-metrics.ts";
 import { renderMysqlConfig } from "../../templates/mysql-config.ts";
 import { quoteOptionValue, renderMysqlOptionFile } from "../../templates/mysql-option-file.ts";
 import { renderPrometheusConfig } from "../../templates/prometheus.ts";
 import { renderRedisConfig } from "../../templates/redis-config.ts";
+import { scrapeJobs } from "../../templates/scrape-jobs.ts";
 import { renderUnit } from "../../templates/systemd.ts";
 import { shellcheck } from "./shellcheck.ts";
 
@@ -89,13 +92,14 @@ describe("Redis", () => {
 
   test("no password, no AUTH: it would be an error", () => expect(renderRedisAuth("")).toBe(""));
 
-  test("redis.conf refuses a password that it would have to quote", () => {
-    expect(() => renderRedisConfig({ password: 'a"b', memoryMiB: 512 })).toThrow("letters and digits");
-    expect(() => renderRedisConfig({ password: "a\nsave", memoryMiB: 512 })).toThrow("letters and digits");
+  test("redis.conf holds no password: a new one must not change it, because that restarts Redis", () => {
+    const config = renderRedisConfig({ passwordFile: "/etc/redis/password.conf", memoryMiB: 512 });
+    expect(config).toContain("\ninclude /etc/redis/password.conf\n");
+    expect(config).not.toMatch(/requirepass|masterauth/);
   });
 
   test("data may take three quarters of the memory: the rest is for copy-on-write", () => {
-    expect(renderRedisConfig({ password: "abc", memoryMiB: 512 })).toContain("\nmaxmemory 384mb\n");
+    expect(renderRedisConfig({ passwordFile: "/p", memoryMiB: 512 })).toContain("\nmaxmemory 384mb\n");
   });
 
   test("the exporter's password file is JSON with the exporter's own address as key", () => {
@@ -168,10 +172,81 @@ describe("monitoring", () => {
       renderPrometheusConfig({ server: "a", jobs: [{ name: "node", targets: ["127.0.0.1:9100"], path: "/m" }] }),
     );
     expect(config.scrape_configs).toEqual([
-      { job_name: "node", metrics_path: "/m", static_configs: [{ targets: ["127.0.0.1:9100"] }] },
+      {
+        job_name: "node",
+        metrics_path: "/m",
+        static_configs: [{ targets: ["127.0.0.1:9100"], labels: { server: "a" } }],
+      },
       { job_name: "added", file_sd_configs: [{ files: ["/etc/prometheus/targets.d/*.yml"] }] },
     ]);
     expect(config.global.external_labels).toEqual({ server: "a" });
+    expect(config.alerting).toBeUndefined();
+  });
+
+  test("a probe is asked of the blackbox exporter, and the probed address is the instance", () => {
+    const [job] = scrapeJobs({
+      listenAddress: "fd00::1",
+      prometheusPort: 9091,
+      redis: false,
+      minioToken: "minio-token",
+      adminUrl: "http://127.0.0.1:3001",
+      backendMetricsPath: "",
+      tlsEndpoints: [],
+    }).filter((one) => one.name === "probe-admin");
+    const config = parse(renderPrometheusConfig({ server: "a", jobs: job === undefined ? [] : [job] }));
+    expect(config.scrape_configs[0]).toEqual({
+      job_name: "probe-admin",
+      metrics_path: "/probe",
+      params: { module: ["http_2xx"] },
+      relabel_configs: [
+        { source_labels: ["__address__"], target_label: "__param_target" },
+        { source_labels: ["__param_target"], target_label: "instance" },
+        { target_label: "__address__", replacement: "[fd00::1]:9115" },
+      ],
+      static_configs: [{ targets: ["http://127.0.0.1:3001/"], labels: { server: "a" } }],
+    });
+  });
+
+  test("MinIO is asked with a token that comes from a file, and not at all where its metrics are not wanted", () => {
+    const watched = {
+      listenAddress: "127.0.0.1",
+      prometheusPort: 9091,
+      redis: false,
+      minioUrl: "http://127.0.0.1:9000",
+      backendMetricsPath: "",
+      tlsEndpoints: [],
+    };
+    const jobs = (minioToken: string | undefined) =>
+      parse(renderPrometheusConfig({ server: "a", jobs: scrapeJobs({ ...watched, minioToken }) })).scrape_configs;
+    const named = (minioToken: string | undefined) =>
+      jobs(minioToken).filter((job: { job_name: string }) => job.job_name === "minio");
+    expect(named("minio-token-2")).toEqual([
+      {
+        job_name: "minio",
+        metrics_path: "/minio/v2/metrics/cluster",
+        authorization: { type: "Bearer", credentials_file: "/etc/prometheus/secrets/minio-token-2" },
+        static_configs: [{ targets: ["127.0.0.1:9000"], labels: { server: "a" } }],
+      },
+    ]);
+    expect(named(undefined)).toEqual([]);
+  });
+
+  test("the token is what mc prints: HS512 with the secret key, for one account, until 2100", () => {
+    const token = minioMetricsToken("im_metrics", "key");
+    const [header = "", body = "", signature = ""] = token.split(".");
+    const read = (part: string) => JSON.parse(Buffer.from(part, "base64url").toString());
+    expect(read(header)).toEqual({ alg: "HS512", typ: "JWT" });
+    expect(read(body)).toEqual({ exp: 4102444800, sub: "im_metrics", iss: "prometheus" });
+    expect(signature).toBe(createHmac("sha512", "key").update(`${header}.${body}`).digest("base64url"));
+    // The same for ever: another one in every preview would be a change in every preview.
+    expect(minioMetricsToken("im_metrics", "key")).toBe(token);
+    expect(minioMetricsToken("im_metrics", "another")).not.toBe(token);
+  });
+
+  test("a one-minute alert can be out 40 s after its minute: a scrape, its timeout, an evaluation", () => {
+    const { global } = parse(renderPrometheusConfig({ server: "a", jobs: [] }));
+    const seconds = [global.scrape_interval, global.scrape_timeout, global.evaluation_interval].map(Number.parseFloat);
+    expect(seconds.reduce((sum, one) => sum + one, 0)).toBeLessThanOrEqual(30);
   });
 
   test("a backend that answers 200 without ok is down for the blackbox exporter", () => {
@@ -191,6 +266,7 @@ test("scripts in the shapes that the program's own configuration does not reach 
   const nasty = `it's "a" $mirror\\ \`x\` #`;
   const bootstrap = {
     installDocker: true,
+    backup: true,
     aptMirror: `https://x/${nasty}`,
     registryMirrors: [nasty],
     timeServers: ["t"],

@@ -1,12 +1,5 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { ImageKey } from "../../config/images.ts";
-import { labLabel } from "../../lab/addresses.ts";
-import { readImages } from "../../lab/images.ts";
 import { onServer } from "../../lab/servers.ts";
-import { type RunResult, run } from "../../lib/process.ts";
 import { quote } from "../../lib/shell.ts";
 import { renderBlackboxConfig } from "../../templates/blackbox-exporter.ts";
 import { renderHealthCheckService, renderHealthCheckTimer } from "../../templates/health-check.ts";
@@ -15,46 +8,25 @@ import { renderMysqlConfig } from "../../templates/mysql-config.ts";
 import { renderMysqlOptionFile } from "../../templates/mysql-option-file.ts";
 import { renderPrometheusConfig } from "../../templates/prometheus.ts";
 import { renderRedisConfig } from "../../templates/redis-config.ts";
-
-/** Runs a program of one of the lab's images on files, without network. */
-async function inImage(
-  key: ImageKey,
-  entrypoint: string,
-  args: string[],
-  files: Record<string, string>,
-): Promise<RunResult> {
-  const image = readImages()[key];
-  if (image === undefined || !("definition" in image)) throw new Error(`the lab has no image ${key}`);
-  const folder = mkdtempSync(join(tmpdir(), "im-suite-ha-validate-"));
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), content);
-  }
-  await run("chmod", ["-R", "a+rX", folder]);
-  return await run(
-    "docker",
-    [
-      "run",
-      "--rm",
-      "--network",
-      "none",
-      "--label",
-      labLabel,
-      "--volume",
-      `${folder}:/check:ro`,
-      "--entrypoint",
-      entrypoint,
-      image.definition,
-      ...args,
-    ],
-    { timeoutSeconds: 60 },
-  );
-}
-
-const text = (result: RunResult) => `${result.stdout}\n${result.stderr}`;
+import { scrapeJobs } from "../../templates/scrape-jobs.ts";
+import { inImage, text } from "../support/in-image.ts";
 
 describe("the real programs accept what we render, and refuse it when it is broken", () => {
-  const prometheus = renderPrometheusConfig({ server: "a", jobs: [{ name: "node", targets: ["127.0.0.1:9100"] }] });
+  const prometheus = renderPrometheusConfig({
+    server: "a",
+    alertmanager: "127.0.0.1:9093",
+    jobs: scrapeJobs({
+      listenAddress: "127.0.0.1",
+      prometheusPort: 9091,
+      redis: true,
+      minioUrl: "http://127.0.0.1:9000",
+      minioToken: "minio-token",
+      backendUrl: "http://127.0.0.1:8080",
+      adminUrl: "http://127.0.0.1:3001",
+      backendMetricsPath: "/metrics",
+      tlsEndpoints: ["api.example.com:443"],
+    }),
+  });
 
   it("Prometheus (promtool)", async () => {
     const check = ["check", "config", "--syntax-only", "/check/prometheus.yml"];
@@ -119,9 +91,10 @@ describe("the real programs accept what we render, and refuse it when it is brok
         ],
         {
           "redis.conf": config,
+          "password.conf": "requirepass Abc123\n",
         },
       );
-    const config = renderRedisConfig({ password: "Abc123", memoryMiB: 512 });
+    const config = renderRedisConfig({ passwordFile: "/check/password.conf", memoryMiB: 512 });
     expect((await start(config)).stdout).toContain("noeviction");
     expect((await start(config.replace("appendonly yes", "appendonly perhaps"))).stdout).not.toContain("noeviction");
   });
