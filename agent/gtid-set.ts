@@ -30,7 +30,11 @@ export class GtidSet {
     const intervals = new Map<string, [number, number][]>();
     for (const source of text.replaceAll(/\s/g, "").split(",").filter(Boolean)) {
       const [uuid, ...rest] = source.split(":");
-      if (uuid === undefined || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid) || rest.length === 0) {
+      if (
+        uuid === undefined ||
+        !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid) ||
+        !/^\d/.test(rest.at(-1) ?? "")
+      ) {
         throw new Error(`not a GTID set: ${source.slice(0, 100)}`);
       }
       let name = uuid.toLowerCase();
