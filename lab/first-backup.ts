@@ -1,4 +1,4 @@
-import { backupDirectory } from "../config/names.ts";
+import { backupDirectory, backupLog } from "../config/names.ts";
 import { onServer } from "./servers.ts";
 
 export interface FirstBackup {
@@ -21,7 +21,7 @@ export async function runFirstBackup(): Promise<FirstBackup> {
   const started = performance.now();
   const backup = await runUnit("im-backup.service");
   const backupSeconds = (performance.now() - started) / 1000;
-  if (!backup) return { backupSeconds, proven: false, proof: "the backup failed: /var/log/im-backup.log on server A" };
+  if (!backup) return { backupSeconds, proven: false, proof: `the backup failed: ${backupLog} on server A` };
   const proven = await runUnit("im-restore-test.service");
   const newest = await onServer("a", `ls -t ${backupDirectory}/reports/restore-test-*.json | head -n 1 | xargs cat`);
   const report = JSON.parse(newest.stdout) as RestoreTestReport;

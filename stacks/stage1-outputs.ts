@@ -176,7 +176,7 @@ function nextSteps(configuration: Configuration, server: ServerConfiguration, mo
           `Make the first backup now, and prove it: ssh root@${server.address} 'systemctl start im-backup.service && systemctl start im-restore-test.service; tail -n 30 ${backupLog}'`,
           ...(configuration.backup.offSite.length === 0
             ? [
-                "The backups lie on the server itself only: add another place under im:backup.offSite (docs/runbooks/restore.md).",
+                "The backups lie on the server itself only: add another place under im:backup.offSite (docs/runbooks/off-site.md).",
               ]
             : []),
         ]

@@ -15,8 +15,8 @@ Runs the test ladder, cheapest first, and ends with a line "N passed, N failed".
   components   the program's resources, with Pulumi's mocks
   validators   rendered files, read by the real programs (promtool, redis-server, mysqld, …)
   lab          real servers: images, suite, traffic, pulumi up, bad input, kills, secrets
-  long         on the lab too, a quarter of an hour and more; only when named: a small version of each is in the others
-  check        static, unit and components: under a minute, without Docker
+  long         on the lab too, a quarter of an hour and more; only when named: smaller tests of the same are in the others
+  check        static, unit and components: two minutes, without Docker
 `;
 
 interface Outcome {
