@@ -29,16 +29,24 @@ complain() { problems+=("$1"); say "❌ $1"; }
 
 ${mysqlCopy}
 
-# part NAME FUNCTION: a part that fails leaves nothing in the staging folder, so that an old copy cannot pass for a new one.
-part() {
-  local began=$SECONDS
+# gather NAME FUNCTION: one part into its staging folder, in a process of its own. What it said and how it ended lie beside the errors.
+gather() {
+  local began=$SECONDS code=0
   mkdir -p -m 0700 -- "$staging/$1"
-  if ("$2") >/dev/null 2>"$errors" </dev/null; then
+  ("$2") >/dev/null 2>"$errors.$1" </dev/null || code=$?
+  printf '%s %s\\n' "$code" "$((SECONDS - began))" >"$errors.$1.outcome"
+}
+
+# account_for NAME: a part that failed leaves nothing in the staging folder, so that an old copy cannot pass for a new one.
+account_for() {
+  local code=1 took=0
+  read -r code took <"$errors.$1.outcome" || :
+  if [ "$code" = 0 ]; then
     sizes[$1]=$(du --summarize --block-size=1 -- "$staging/$1" | cut -f 1)
-    say "$1: $((sizes[$1] / 1024)) KiB in $((SECONDS - began)) s"
+    say "$1: $((sizes[$1] / 1024)) KiB in $took s"
   else
     parts_failed=$((parts_failed + 1))
-    complain "$1: $(reason "$(cat "$errors")")"
+    complain "$1: $(reason "$(cat "$errors.$1")")"
     # MinIO's copy is brought up to date by the next run; half of a dump is of no use to anybody.
     if [ "$1" != minio ]; then rm -rf -- "\${staging:?}/$1"; fi
   fi
@@ -129,7 +137,7 @@ save_to() {
   fi
   summary=$(tail -n 1 <<<"$answer")
   snapshots[$1]=$(jq --raw-output .snapshot_id <<<"$summary" | cut -c 1-8)
-  added[$1]=$(jq --raw-output .data_added <<<"$summary")
+  added[$1]=$(jq --raw-output '.data_added_packed // .data_added' <<<"$summary")
   saved[$1]=1
 }
 
@@ -146,13 +154,14 @@ remove_old() {
 finish() {
   local code=$? duration size=0 name success=1
   trap - EXIT
+  if [ -n "\${gathering:-}" ]; then kill "$gathering" 2>/dev/null || :; fi
   stop_mysql_copy
-  rm -f -- "$errors"
+  rm -f -- "$errors" "$errors".*
   duration=$(($(date +%s) - started))
   if [ "\${finished:-no}" != yes ]; then complain "the run broke off (exit code $code)"; fi
   if [ "\${#problems[@]}" -gt 0 ]; then success=0; code=1; fi
   for name in "\${!sizes[@]}"; do size=$((size + sizes[$name])); done
-  if [ "\${complete:-no}" = yes ]; then date +%s >"$directory/last-success"; fi
+  if [ "\${complete:-no}" = yes ]; then remember_now "$directory/last-success"; fi
   {
     printf '{"run":"%s","started":%s,"seconds":%s,"bytes":%s,"proven":%s,"problems":' "$run" "$started" "$duration" "$size" "\${proven:-false}"
     printf '%s\\n' "\${problems[@]}" | jq --raw-input . | jq --slurp --compact-output 'map(select(. != ""))' | tr -d '\\n'
@@ -196,9 +205,14 @@ trap 'exit 143' TERM INT
 
 say "Backup $run begins"
 docker rm --force im-backup-check-redis >/dev/null 2>&1 || :
-if [ -n "$mysql_container" ]; then part mysql save_mysql; fi
-if [ -n "$redis_container" ]; then part redis save_redis; fi
-if [ -n "$minio_container" ]; then part minio save_minio; fi
+# Redis mostly waits for its own save: that goes on beside the dump. Objects are copied after the rows that point to them.
+if [ -n "$redis_container" ]; then
+  gather redis save_redis &
+  gathering=$!
+fi
+if [ -n "$mysql_container" ]; then gather mysql save_mysql; account_for mysql; fi
+if [ -n "$redis_container" ]; then wait "$gathering"; gathering=""; account_for redis; fi
+if [ -n "$minio_container" ]; then gather minio save_minio; account_for minio; fi
 list_files
 list_excludes
 list_paths

@@ -28,7 +28,7 @@ finish() {
   trap - EXIT
   if [ "\${finished:-no}" != yes ]; then complain "the run broke off (exit code $code)"; fi
   rm -f -- "$errors" "\${folder:-$binary_logs}"/*.partial
-  if [ "\${#problems[@]}" -eq 0 ]; then date +%s >"$directory/binary-logs-success"; code=0; else code=1; fi
+  if [ "\${#problems[@]}" -eq 0 ]; then remember_now "$directory/binary-logs-success"; code=0; else code=1; fi
   {
     echo "# HELP im_binary_log_backup_last_success_timestamp_seconds When every closed binary log was last copied and saved in every repository."
     echo "# TYPE im_binary_log_backup_last_success_timestamp_seconds gauge"

@@ -43,7 +43,7 @@ finish() {
   docker rm --force --volumes "$redis_copy" "$minio_copy" >/dev/null 2>&1 || :
   rm -rf -- "$place" "$errors"
   if [ "\${finished:-no}" != yes ]; then complain "the restore test broke off (exit code $code)"; fi
-  if [ "\${#problems[@]}" -gt 0 ]; then success=0; code=1; else date +%s >"$directory/last-verified"; fi
+  if [ "\${#problems[@]}" -gt 0 ]; then success=0; code=1; else remember_now "$directory/last-verified"; fi
   {
     printf '{"snapshot":"%s","run":"%s","started":%s,"seconds":%s,"restoreSeconds":%s,"objects":%s,"tables":%s,"redisKeys":%s,"binaryLogs":%s,"problems":' \\
       "\${snapshot:-}" "\${run:-}" "$started" "$(($(date +%s) - started))" "\${restore_seconds:-0}" "\${objects:-0}" "\${tables:-0}" "\${redis_keys:-0}" "\${#logs[@]}"

@@ -132,6 +132,9 @@ connections() {
 }
 redis_live() { redis_in_container "$redis_container" "$redis_auth" "$1"; }
 
+# remember_now FILE: this moment, renamed into place: a kill must not leave an empty file, from which a broken metric would be made.
+remember_now() { date +%s >"$1.partial" && mv -f -- "$1.partial" "$1"; }
+
 # A metrics file is renamed into place: the collector must never read half of one.
 write_metrics() {
   mkdir -p -m 0755 -- "$metrics"
