@@ -155,6 +155,7 @@ finish() {
   local code=$? duration size=0 name success=1
   trap - EXIT
   if [ -n "\${gathering:-}" ]; then kill "$gathering" 2>/dev/null || :; fi
+  stop_flushing
   stop_mysql_copy
   rm -f -- "$errors" "$errors".*
   duration=$(($(date +%s) - started))
@@ -204,6 +205,7 @@ trap finish EXIT
 trap 'exit 143' TERM INT
 
 say "Backup $run begins"
+flush_as_it_comes "$staging" "$directory/copy-mysql" "$directory/repository"
 docker rm --force im-backup-check-redis >/dev/null 2>&1 || :
 # Redis mostly waits for its own save: that goes on beside the dump. Objects are copied after the rows that point to them.
 if [ -n "$redis_container" ]; then

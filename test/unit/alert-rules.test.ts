@@ -122,6 +122,7 @@ test("what the suite does not have has no alert: it would be silent for ever, or
     "GrowthNotMeasured",
     "MinIODown",
     "MinIODriveOffline",
+    "RecoveryTooSlow",
     "RedisDown",
     "RedisEvicting",
     "RedisMemoryHigh",
