@@ -66,6 +66,24 @@ describe("a backup under traffic", () => {
   });
 });
 
+describe("a run that was missed", () => {
+  it("is made as soon as the timer is there again, as after a boot", async () => {
+    const newest = "ls -t /var/lib/im-suite/backup/reports/2*.json | head -n 1";
+    const before = await printed("a", newest);
+    // When the timer last elapsed is the time of this file: systemd reads it when it starts the timer, at boot too.
+    await onServer(
+      "a",
+      "systemctl stop im-backup.timer; touch -d '2 days ago' /var/lib/systemd/timers/stamp-im-backup.timer; systemctl start im-backup.timer",
+    );
+    await eventually(300, async () => {
+      expect(await printed("a", newest)).not.toBe(before);
+      expect(await printed("a", "systemctl is-active im-backup.service || true")).toBe("inactive");
+    });
+    const { proven, problems } = await report();
+    expect({ proven, problems }).toEqual({ proven: true, problems: [] });
+  });
+});
+
 describe("im-restore in place", () => {
   const messages = async () =>
     Number(
