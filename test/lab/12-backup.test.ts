@@ -17,14 +17,16 @@ beforeAll(async () => {
   rmSync(logFile, { force: true });
   await pulumiOk(["up", "--yes", "--skip-preview", "-s", adoptStack]);
   root = await connectAsRoot(undefined, suiteNames.database);
-  await root.query("DROP TABLE IF EXISTS kept");
-  await root.query("CREATE TABLE kept (id INT PRIMARY KEY, word VARCHAR(20))");
-  await root.query("INSERT INTO kept VALUES (1, '一'), (2, 'it''s')");
+  for (const table of ["kept", "kept_too"]) {
+    await root.query(`DROP TABLE IF EXISTS ${table}`);
+    await root.query(`CREATE TABLE ${table} (id INT PRIMARY KEY, word VARCHAR(20))`);
+    await root.query(`INSERT INTO ${table} VALUES (1, '一'), (2, 'it''s')`);
+  }
 });
 
 afterAll(async () => {
   await stopTraffic();
-  await root.query("DROP TABLE IF EXISTS kept");
+  await root.query("DROP TABLE IF EXISTS kept, kept_too");
   await root.end();
 });
 
@@ -90,17 +92,29 @@ describe("im-restore in place", () => {
       ((await root.query("SELECT COUNT(*) AS rows_of_it FROM messages"))[0] as { rows_of_it: number }[])[0]?.rows_of_it,
     );
 
+  const both = [
+    { id: 1, word: "一" },
+    { id: 2, word: "it's" },
+  ];
+  const kept = async (table: string) => (await root.query(`SELECT id, word FROM ${table} ORDER BY id`))[0];
+
   it("a table that was dropped by mistake comes back alone, with every row of the backup", async () => {
     await root.query("DROP TABLE kept");
     const { exitCode, stdout, stderr } = await restore(
       `restore --in-place --part mysql --table ${suiteNames.database}.kept --yes`,
     );
     expect(exitCode, stdout + stderr).toBe(0);
-    const [rows] = await root.query("SELECT id, word FROM kept ORDER BY id");
-    expect(rows).toEqual([
-      { id: 1, word: "一" },
-      { id: 2, word: "it's" },
-    ]);
+    expect(await kept("kept")).toEqual(both);
+  });
+
+  it("two tables at once", async () => {
+    await root.query("DELETE FROM kept");
+    await root.query("DROP TABLE kept_too");
+    const tables = ["kept", "kept_too"].map((table) => `--table ${suiteNames.database}.${table}`).join(" ");
+    const { exitCode, stdout, stderr } = await restore(`restore --in-place --part mysql ${tables} --yes`);
+    expect(exitCode, stdout + stderr).toBe(0);
+    expect(await kept("kept")).toEqual(both);
+    expect(await kept("kept_too")).toEqual(both);
   });
 
   it("all of MySQL: refuses while the application is connected, and does it when it is not", async () => {

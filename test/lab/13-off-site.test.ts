@@ -97,6 +97,8 @@ describe("two off-site places", () => {
     for (const name of ["second", "store"]) {
       const listed = await printed("a", `${restore} list --repository ${name}`);
       expect(listed).toContain(report.repositories[name]?.snapshot);
+      // A backup saves the binary logs since its dump with it: from there on any moment.
+      expect(await printed("a", `${restore} moments --repository ${name}`)).toMatch(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/);
     }
     // Who takes the server over can add to the store, and remove nothing from it.
     const forget = `while IFS= read -r line; do export "\${line?}"; done </etc/im-suite/backup/repositories/store/environment
