@@ -23,6 +23,7 @@ run=$(date --utc +%Y%m%dT%H%M%SZ)
 problems=()
 parts_failed=0
 saved_paths=()
+gathering=()
 declare -A sizes=() snapshots=() added=() saved=()
 errors=$(mktemp)
 complain() { problems+=("$1"); say "❌ $1"; }
@@ -154,7 +155,7 @@ remove_old() {
 finish() {
   local code=$? duration size=0 name success=1
   trap - EXIT
-  if [ -n "\${gathering:-}" ]; then kill "$gathering" 2>/dev/null || :; fi
+  if [ "\${#gathering[@]}" -gt 0 ]; then kill "\${gathering[@]}" 2>/dev/null || :; fi
   stop_flushing
   stop_mysql_copy
   rm -f -- "$errors" "$errors".*
@@ -207,14 +208,21 @@ trap 'exit 143' TERM INT
 say "Backup $run begins"
 flush_as_it_comes "$staging" "$directory/copy-mysql" "$directory/repository"
 docker rm --force im-backup-check-redis >/dev/null 2>&1 || :
-# Redis mostly waits for its own save: that goes on beside the dump. Objects are copied after the rows that point to them.
-if [ -n "$redis_container" ]; then
-  gather redis save_redis &
-  gathering=$!
+# The parts side by side. Redis mostly waits for its own save. Objects are listed when MySQL's dump has its snapshot: every object that a
+# row of the dump points to is there by then.
+if [ -n "$redis_container" ]; then gather redis save_redis & gathering+=($!); fi
+if [ -n "$mysql_container" ]; then
+  rm -f -- "$staging/mysql/dump.sql"
+  gather mysql save_mysql & dumping=$!
+  gathering+=("$dumping")
+  while kill -0 "$dumping" 2>/dev/null && ! head -c 100000 -- "$staging/mysql/dump.sql" 2>/dev/null | grep -q '^-- CHANGE .*_LOG_POS='; do sleep 0.1; done
 fi
-if [ -n "$mysql_container" ]; then gather mysql save_mysql; account_for mysql; fi
-if [ -n "$redis_container" ]; then wait "$gathering"; gathering=""; account_for redis; fi
-if [ -n "$minio_container" ]; then gather minio save_minio; account_for minio; fi
+if [ -n "$minio_container" ]; then gather minio save_minio; fi
+if [ "\${#gathering[@]}" -gt 0 ]; then wait "\${gathering[@]}" || :; fi
+gathering=()
+if [ -n "$mysql_container" ]; then account_for mysql; fi
+if [ -n "$redis_container" ]; then account_for redis; fi
+if [ -n "$minio_container" ]; then account_for minio; fi
 list_files
 list_excludes
 list_paths
