@@ -25,8 +25,8 @@ export interface Round {
   /** On empty disks; undefined when this run goes on with the days of the one before. */
   readonly first: Day | undefined;
   readonly second: Day;
-  /** The nightly restore test after the second day, and the writer alone just before it. */
-  readonly restoreTest: { readonly seconds: number; readonly quiet: Latency; readonly latency: Latency };
+  /** The nightly restore test after the second day, and the writer alone just before it. With consecutive days only after the last one. */
+  readonly restoreTest: { readonly seconds: number; readonly quiet: Latency; readonly latency: Latency } | undefined;
 }
 
 const usualFolder = "/var/lib/im-bench-usual";
@@ -48,12 +48,13 @@ for kind in mysql objects configuration; do ls -t ${usualFolder}/$kind-* | tail 
 
 /**
  * One round: both back up the first day on empty disks, then a day of chat, then both again, then our restore test, under 50 writes a
- * second. Of a size with consecutive days only the first round has a first day.
+ * second. Of a size with consecutive days only the first round has a first day, and only the last one a restore test.
  */
 export async function round(
   suite: BenchSuite,
   size: DataSize,
   number: number,
+  isLast: boolean,
   detail: (text: string) => void,
 ): Promise<Round> {
   const order = number % 2 === 1 ? (["ours", "usual"] as const) : (["usual", "ours"] as const);
@@ -68,6 +69,7 @@ export async function round(
   detail("a day of chat");
   await suite.growByADay(size);
   const second = await day(suite, order, (text) => detail(`second day, ${text}`));
+  if (!isLast && size.consecutiveDays) return { order, first, second, restoreTest: undefined };
   detail("restore test");
   const quiet = await writerAlone(suite);
   const { result, latency } = await underWriter(suite, () =>
