@@ -53,6 +53,14 @@ account_for() {
   fi
 }
 
+# write_steadily FILE: a megabyte at a time, past the page cache. A dump comes faster than a disk writes; flushed together, it held up commits
+# of the live MySQL for a third of a second.
+write_steadily() {
+  local flag=direct
+  dd if=/dev/zero of="$1" bs=4096 count=1 oflag=direct status=none 2>/dev/null || flag=dsync
+  dd of="$1" bs=1M iflag=fullblock oflag="$flag" status=none
+}
+
 save_mysql() {
   local folder="$staging/mysql" busy deadline gtid options schemas
   rm -f -- "$folder"/*
@@ -68,7 +76,7 @@ save_mysql() {
   if [ "$gtid" = ON ]; then options[-1]=--set-gtid-purged=COMMENTED; fi
   mapfile -t schemas < <(mysql_live <<<"SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') ORDER BY 1")
   if [ "\${#schemas[@]}" -eq 0 ]; then echo "MySQL has no schema of an application" >&2; return 1; fi
-  mysql_program "$mysql_container" "$mysql_options" mysqldump "\${options[@]}" --databases "\${schemas[@]}" </dev/null >"$folder/dump.sql" || return 1
+  mysql_program "$mysql_container" "$mysql_options" mysqldump "\${options[@]}" --databases "\${schemas[@]}" </dev/null | write_steadily "$folder/dump.sql" || return 1
   tail -n 1 "$folder/dump.sql" | grep -q '^-- Dump completed' || { echo "the dump broke off" >&2; return 1; }
   {
     echo "gtid_mode=$gtid"
