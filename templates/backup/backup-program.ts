@@ -223,7 +223,7 @@ if [ -n "$mysql_container" ]; then
   rm -f -- "$staging/mysql/dump.sql"
   gather mysql save_mysql & dumping=$!
   gathering+=("$dumping")
-  while kill -0 "$dumping" 2>/dev/null && ! head -c 100000 -- "$staging/mysql/dump.sql" 2>/dev/null | grep -q '^-- CHANGE .*_LOG_POS='; do sleep 0.1; done
+  while kill -0 "$dumping" 2>/dev/null && ! head -c 20000 -- "$staging/mysql/dump.sql" 2>/dev/null | grep -q '^-- CHANGE .*_LOG_POS='; do sleep 0.1; done
 fi
 if [ -n "$minio_container" ]; then gather minio save_minio; fi
 if [ "\${#gathering[@]}" -gt 0 ]; then wait "\${gathering[@]}" || :; fi

@@ -109,7 +109,7 @@ if [ -n "$newest" ] && [ "$(log_number "$newest")" -ge "$(log_number "$active")"
   complain "MySQL counts its binary logs anew (RESET BINARY LOGS): no moment from now on can be restored until the next backup (systemctl start im-backup.service)"
 fi
 first=$(first_needed)
-if [ -z "$first" ]; then first=$(find "$folder" -type f -name '*.[0-9]*' ! -name '*.partial' -printf '%f\\n' | sort -V | head -n 1); fi
+if [ -z "$first" ]; then first=$(find "$folder" -type f -name '*.[0-9]*' ! -name '*.partial' -printf '%f\\n' | sort -V | sed -n 1p); fi
 if [ -z "$first" ]; then first=$closed; fi
 
 for line in "\${listed[@]}"; do
