@@ -99,7 +99,7 @@ if ! restic_on "$local_repository" check --read-data-subset="$(date +%u)/7" >"$e
 fi
 
 restore_began=$SECONDS
-if ! restic_on "$local_repository" restore "$snapshot" --target "$place" >"$errors" 2>&1; then
+if ! restic_on "$local_repository" restore "$snapshot" --target "$place" --limit-download $((steady_mebibytes * 1024)) >"$errors" 2>&1; then
   complain "snapshot $snapshot could not be restored: $(reason "$(cat "$errors")")"
   finished=yes
   exit 1

@@ -90,6 +90,9 @@ restic_on() {
 }
 lock_wait=2100
 
+# What a dump or a restore test may write a second, beside a live suite.
+steady_mebibytes=24
+
 # save_in REPOSITORY ARGUMENT...: restic backup. To open a repository costs a quarter of a second of processor time, so nothing is asked
 # beforehand: one that is not there is made, and the lock of a run that died is taken away (never that of a living one), when it says so.
 save_in() {
