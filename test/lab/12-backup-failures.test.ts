@@ -21,8 +21,10 @@ afterAll(async () => {
 
 describe("a disk that becomes full", () => {
   it("leaves the suite alone, is said, and with more room the next run is complete", async () => {
-    // Room for the dump and the objects, not for the repository.
-    await onServer("a", `mount -t tmpfs -o size=140m,mode=0700 tmpfs ${backupFolder}`);
+    // Room for the dump and the objects, which grow with every test, not for the repository.
+    expect(await start("im-backup.service"), await log()).toBe(0);
+    const staged = Number(await printed("a", `du --summarize --block-size=1M ${backupFolder}/staging | cut -f 1`));
+    await onServer("a", `mount -t tmpfs -o size=${staged + 15}m,mode=0700 tmpfs ${backupFolder}`);
     try {
       await startTraffic({ clients: 5, rate: 25, logFile });
       expect(await start("im-backup.service")).not.toBe(0);
@@ -31,7 +33,7 @@ describe("a disk that becomes full", () => {
       expect(await metric("im_backup_last_success_timestamp_seconds")).toBe(
         "im_backup_last_success_timestamp_seconds 0",
       );
-      await onServer("a", `mount -o remount,size=1g ${backupFolder}`);
+      await onServer("a", `mount -o remount,size=2g ${backupFolder}`);
       const exitCode = await start("im-backup.service");
       await stopTraffic();
       expect(exitCode, await log()).toBe(0);
