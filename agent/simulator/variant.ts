@@ -1,0 +1,30 @@
+import type { Decision } from "../action.ts";
+import type { View } from "../view.ts";
+
+/**
+ * A way to break one rule of the protocol, to prove that the simulator notices. The controller that is shipped knows nothing of
+ * these: a variant lies to it, changes what it says, or carries out the effects wrongly.
+ */
+export interface Variant {
+  /** Number of the rule in docs/failover-protocol.md. */
+  readonly rule: number;
+  readonly name: string;
+  /** Stands between the view and the decision. */
+  readonly decide?: (view: View, decide: (view: View) => Decision) => Decision;
+  /** Records the sync set without comparing anything. */
+  readonly recordsBlindly?: boolean;
+  /** Fences by a clean shutdown. */
+  readonly fencesGracefully?: boolean;
+  /** mysqld boots with replication started. */
+  readonly bootsReplicating?: boolean;
+  /** mysqld boots open, and the restart policy brings it back after a fence. */
+  readonly bootsOpen?: boolean;
+  /** Opens without looking at semi-sync once more. */
+  readonly opensUnchecked?: boolean;
+  /** The cloning flag is not kept. */
+  readonly forgetsCloning?: boolean;
+  /** The role that others read stays for ever. */
+  readonly roleNeverExpires?: boolean;
+  /** A restarted controller does not know its lease. */
+  readonly forgetsLease?: boolean;
+}

@@ -1,0 +1,28 @@
+import { expect, it } from "vitest";
+import { knownBad } from "../../agent/simulator/known-bad.ts";
+import { simulateMany } from "../../agent/simulator/many.ts";
+import { simulate } from "../../agent/simulator/simulate.ts";
+
+it("20,000 schedules of faults: no acknowledged write is lost, and every pair is whole again", async () => {
+  const result = await simulateMany({ firstSeed: 1, schedules: 20_000 });
+  expect(result.broken).toEqual([]);
+  expect(result.count).toBe(20_000);
+  // Schedules in which nothing happens would prove nothing.
+  expect(result.acknowledged / result.count).toBeGreaterThan(300);
+  expect(result.promotions / result.count).toBeGreaterThan(1.3);
+}, 600_000);
+
+it.each(knownBad.map((variant) => [variant.rule, variant.name] as const))(
+  "rule %i: %s: is caught",
+  async (_rule, name) => {
+    const result = await simulateMany({ firstSeed: 1, schedules: 6000, variantName: name, untilBroken: true });
+    expect(result.broken.length).toBeGreaterThan(0);
+  },
+  600_000,
+);
+
+it("the same seed is the same schedule, and its story ends as it did without being told", () => {
+  const told = simulate(42, { record: true });
+  expect(simulate(42)).toEqual({ ...told, story: [] });
+  expect(told.story.join("\n")).toContain("everything heals");
+});
