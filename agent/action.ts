@@ -29,10 +29,10 @@ export type Action =
   /** etcd: `resumedAt` is written with `on: false`. */
   | { readonly kind: "set-maintenance"; readonly on: boolean; readonly resumedAt: number | undefined }
   /**
-   * etcd, one transaction: the record as an operator has it, if it is still as it was in the view and nobody holds the leader key.
-   * `vouchedFor` is the id of the cluster that is written to.
+   * etcd, one transaction: the record as an operator has it, with leaderRevision 0, if it is still as it was in the view and nobody holds
+   * the leader key. `vouchedFor` is the id of the cluster that is written to. When it succeeded, request `id` is done.
    */
-  | { readonly kind: "reinit"; readonly record: Omit<RecordSyncSet, "kind" | "leaderRevision"> }
+  | { readonly kind: "reinit"; readonly id: string; readonly record: Omit<RecordSyncSet, "kind" | "leaderRevision"> }
   /** `witness: none`: the whole file, fsynced and renamed, if it is still at this modRevision (0: there is none). */
   | { readonly kind: "write-pair-file"; readonly file: PairFile; readonly ifModRevision: number }
   /** Durable record: `withdrawn` is this run of mysqld; undefined takes the withdrawal back. */

@@ -74,8 +74,11 @@ export interface Votes {
  */
 export interface PairFile {
   readonly syncSet: SyncSet | undefined;
-  /** The leader of this epoch closed and gave the lead up; the other may take it. */
-  readonly released: boolean;
+  /**
+   * "released": the leader of this epoch is closed and gave the lead up; the other may take it. "taken back": it leads again because the
+   * other did not come, and the other may not know it yet; until it has copied this, it may still be on its way.
+   */
+  readonly lead: "held" | "released" | "taken back";
   readonly handover: ServerName | undefined;
   readonly maintenance: boolean;
   readonly resumedAt: number | undefined;
@@ -240,8 +243,8 @@ export interface View {
   /** `witness: none`. Undefined with etcd; else `votes` is "away" and means nothing. */
   readonly pair: { readonly policy: PairPolicy; readonly file: PairFile } | undefined;
   readonly redis: Redis | "down" | "silent";
-  /** How long the local Redis has been up without being assigned a role. */
-  readonly redisUnassignedFor: number;
+  /** How long this server has led while its Redis was up and not assigned "leader". */
+  readonly redisNotLeadingFor: number;
   readonly backend: Backend;
   /** How long the local backend has been "down". */
   readonly backendDownFor: number;

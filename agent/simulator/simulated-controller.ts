@@ -151,7 +151,7 @@ export class SimulatedController {
       now,
       pair: undefined,
       redis: "down",
-      redisUnassignedFor: 0,
+      redisNotLeadingFor: 0,
       backend: "unknown",
       backendDownFor: 0,
       request: undefined,
