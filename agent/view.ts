@@ -31,6 +31,23 @@ export interface SyncSet {
   readonly leaderRevision: number;
   /** Revision at which etcd last changed this record: every change compares it. */
   readonly modRevision: number;
+  /** Promotions that moved the lead to the other server, oldest first; those of the last hour are enough. */
+  readonly moves: readonly Move[];
+  /**
+   * Id of the etcd cluster for which an operator vouched with `im-ha reinit`; carried on from epoch to epoch. It lets a controller that
+   * knew an older cluster believe this one, when the epoch is newer than all that it knew.
+   */
+  readonly vouchedFor: string | undefined;
+  /** Transactions that were known to be missing when an operator promoted with `--accept-data-loss`; for people. */
+  readonly acceptedLoss: string | undefined;
+}
+
+/** One promotion of the server that had not led before. */
+export interface Move {
+  /** Wall clock of the promoted server, milliseconds since 1970. Only how often we move depends on it, never what is safe. */
+  readonly at: number;
+  /** A switchover; only the others count against the limit. */
+  readonly planned: boolean;
 }
 
 /** What a linearizable read of etcd said. */
@@ -47,6 +64,49 @@ export interface Votes {
   readonly handover: ServerName | undefined;
   /** The operator asked for no promotion and no demotion. */
   readonly maintenance: boolean;
+  /** When an operator typed `im-ha resume` last (wall clock, milliseconds): moves before it are forgiven. */
+  readonly resumedAt: number | undefined;
+}
+
+/**
+ * `witness: none`: what each server keeps in a fsynced file of its own, written to a new file and renamed. The server that leads
+ * writes; the other copies what it has seen there. Of two files the one with the higher epoch wins, and in one epoch the higher modRevision.
+ */
+export interface PairFile {
+  readonly syncSet: SyncSet | undefined;
+  /**
+   * "released": the leader of this epoch is closed and gave the lead up; the other may take it. "taken back": it leads again because the
+   * other did not come, and the other may not know it yet; until it has copied this, it may still be on its way.
+   */
+  readonly lead: "held" | "released" | "taken back";
+  readonly handover: ServerName | undefined;
+  readonly maintenance: boolean;
+  readonly resumedAt: number | undefined;
+}
+
+/**
+ * Without a witness nobody can tell a dead server from a cut cable, so one of the two has to stop when they lose each other.
+ * `failover`: the replica takes over, and the leader never goes on alone by itself. `availability`: the leader goes on alone, and the
+ * replica never takes over by itself.
+ */
+export type PairPolicy = "failover" | "availability";
+
+/** What the local Redis says of itself. */
+export interface Redis {
+  /** run_id: changes with every start. */
+  readonly run: string;
+  /**
+   * What a controller on this server made of this very run (kept in /run, with the run id); undefined until it has. Before that nobody is
+   * sent there and nobody may copy it: it may have lost everything with its last run.
+   */
+  readonly assigned: "leader" | "replica" | "detached" | undefined;
+  /** REPLICAOF; undefined for a master. */
+  readonly source: ServerName | undefined;
+  /** master_link_status; "syncing" during a full copy; "down" also when there is no source. */
+  readonly link: "up" | "syncing" | "down";
+  /** Its data set is whole: loaded from its own file or by a full copy that ended. False from the moment a full copy begins until it ends. */
+  readonly complete: boolean;
+  readonly isEmpty: boolean;
 }
 
 /** What the local mysqld says of itself. */
@@ -77,6 +137,8 @@ export interface Replication {
   readonly applier: "running" | "stopped" | "broken";
   /** Everything that the receiver wrote to the relay log. */
   readonly received: GtidSet;
+  /** Age of the oldest transaction that is received and not applied; 0 when there is none. */
+  readonly lagMilliseconds: number;
 }
 
 /** What the peer's controller answers over HTTP, directly and not through etcd. */
@@ -89,7 +151,17 @@ export interface PeerAnswer {
   readonly epoch: number;
   /** The server that it takes for the leader, from etcd or, when etcd is away, from what it knew last. */
   readonly leader: ServerName | undefined;
+  /** Its durable record's `withdrawn`. */
+  readonly withdrawn: string | undefined;
+  /** Its own last look at its Redis; undefined when it is down or does not answer. */
+  readonly redis: Redis | undefined;
+  readonly backend: Backend;
+  /** `witness: none`: its file. */
+  readonly pairFile: PairFile | undefined;
 }
+
+/** The suite's API on a server, by its health check. "unknown": there is none here, or it was never seen healthy. */
+export type Backend = "healthy" | "down" | "unknown";
 
 /** What this controller keeps in a fsynced file. */
 export interface DurableRecord {
@@ -98,7 +170,33 @@ export interface DurableRecord {
   readonly epoch: number;
   /** A clone was begun and not finished: what this server's mysqld says of its transactions cannot be believed. */
   readonly cloning: boolean;
+  /** Highest modRevision of a sync set that was seen: etcd restored from a copy that is only little older grows past highestRevision by itself. */
+  readonly setRevision: number;
+  /**
+   * A run of mysqld for which this server gave its membership up (a planned stop, a mysqld that does not start). It is not promoted by
+   * itself as that member again, so the leader may go on without it.
+   */
+  readonly withdrawn: string | undefined;
 }
+
+/**
+ * What an operator typed on this server (`im-ha …`, or the HTTP API with a token), until a `finish-request` answers it. It lives in the
+ * controller's memory: after a restart of the controller the operator asks again. Confirmations are the command's business.
+ */
+export type OperatorRequest = { readonly id: string } & (
+  | { readonly kind: "switchover"; readonly to: ServerName }
+  | { readonly kind: "maintenance" }
+  | { readonly kind: "resume" }
+  /**
+   * On the leader, with `peerIsOff` (typed by a person who looked): go on without the other server. On the replica: leave the set, before
+   * a planned stop; it comes back with the next start of mysqld or with `resume`.
+   */
+  | { readonly kind: "degrade"; readonly peerIsOff: boolean }
+  /** `promote --accept-data-loss`: the other server is off and will not come back with what it has. */
+  | { readonly kind: "promote" }
+  /** `reinit --leader <this server>`: it has the data, whatever etcd says. Also how a pair begins. */
+  | { readonly kind: "reinit" }
+);
 
 /** A point that the peer must have reached before it becomes a member. */
 export interface JoinSample {
@@ -140,6 +238,19 @@ export interface View {
   readonly leaderlessFor: number;
   readonly record: DurableRecord;
   readonly memory: Memory;
+  /** Wall clock, milliseconds since 1970; for the count of moves and the cooldown. */
+  readonly now: number;
+  /** `witness: none`. Undefined with etcd; else `votes` is "away" and means nothing. */
+  readonly pair: { readonly policy: PairPolicy; readonly file: PairFile } | undefined;
+  readonly redis: Redis | "down" | "silent";
+  /** How long this server has led while its Redis was up and not assigned "leader". */
+  readonly redisNotLeadingFor: number;
+  readonly backend: Backend;
+  /** How long the local backend has been "down". */
+  readonly backendDownFor: number;
+  readonly request: OperatorRequest | undefined;
+  /** The last that was seen of the other server's gtid_executed, however long ago. */
+  readonly peerLastExecuted: GtidSet | undefined;
 }
 
 /** Bounds, in milliseconds. */
@@ -152,6 +263,40 @@ export interface Limits {
   readonly yieldFor: number;
   /** Draining longer than this gives the lease back when the old leader is healthy. */
   readonly drain: number;
+  /** A replica that is further behind leaves the set: what is not applied is added to the next failover. It comes back at half of it. */
+  readonly lag: number;
+  /** A planned switchover that keeps the leader closed for longer is given up. */
+  readonly handover: number;
+  /** A backend that is down for so long on the leader, and healthy on the other server, moves the lead. */
+  readonly backendDown: number;
+  /** So long after a move there is no other elective one. */
+  readonly cooldown: number;
+  /** Unplanned moves within `movesWindow`; then nobody is promoted until `im-ha resume`. */
+  readonly moves: number;
+  readonly movesWindow: number;
+  /** A leader's Redis that came back empty waits so long for the other server's copy. */
+  readonly redisRestore: number;
+  /** `witness: none`: a leader whose controller and mysqld are silent for so long is gone. */
+  readonly peerGone: number;
+  /** `witness: none`, `failover`: a leader that has not heard of the other for so long fences itself. More than `peerGone` and what a request takes. */
+  readonly unheard: number;
+  /** A replica's mysqld that is down for so long withdraws. */
+  readonly withdrawAfter: number;
 }
 
-export const defaultLimits: Limits = { degradeAfter: 3000, databaseSilent: 3000, yieldFor: 3000, drain: 30_000 };
+export const defaultLimits: Limits = {
+  degradeAfter: 3000,
+  databaseSilent: 3000,
+  yieldFor: 3000,
+  drain: 30_000,
+  lag: 10_000,
+  handover: 8000,
+  backendDown: 15_000,
+  cooldown: 600_000,
+  moves: 3,
+  movesWindow: 3_600_000,
+  redisRestore: 15_000,
+  peerGone: 4000,
+  unheard: 7000,
+  withdrawAfter: 10_000,
+};

@@ -73,6 +73,9 @@ function promote(view: View, set: SyncSet, database: Database, leaderRevision: n
       lastLeader: { server: view.me, data: database.data },
       leaderRevision,
       ifModRevision: set.modRevision,
+      moves: set.moves,
+      vouchedFor: set.vouchedFor,
+      acceptedLoss: undefined,
     },
     "none",
     `promotion: epoch ${set.epoch + 1} begins with this server alone`,
@@ -81,9 +84,19 @@ function promote(view: View, set: SyncSet, database: Database, leaderRevision: n
 
 /** The same epoch, with other members. */
 function record(set: SyncSet, members: readonly Member[], because: string, isOpen: boolean): Decision {
-  const { epoch, lastLeader, leaderRevision, modRevision } = set;
+  const { epoch, lastLeader, leaderRevision, modRevision, moves, vouchedFor, acceptedLoss } = set;
   return act(
-    { kind: "record-sync-set", members, epoch, lastLeader, leaderRevision, ifModRevision: modRevision },
+    {
+      kind: "record-sync-set",
+      members,
+      epoch,
+      lastLeader,
+      leaderRevision,
+      ifModRevision: modRevision,
+      moves,
+      vouchedFor,
+      acceptedLoss,
+    },
     isOpen ? "leader" : "none",
     because,
   );

@@ -46,6 +46,10 @@ export class SimulatedController {
       cloning: this.#server.record.cloning,
       epoch: this.#server.record.epoch,
       leader: this.#knownLeader,
+      withdrawn: this.#server.record.withdrawn,
+      redis: undefined,
+      backend: "unknown",
+      pairFile: undefined,
     };
   }
 
@@ -144,6 +148,14 @@ export class SimulatedController {
       leaderlessFor: lasted(this.#leaderlessSince),
       record: server.record,
       memory: this.#memory,
+      now,
+      pair: undefined,
+      redis: "down",
+      redisNotLeadingFor: 0,
+      backend: "unknown",
+      backendDownFor: 0,
+      request: undefined,
+      peerLastExecuted: undefined,
     };
     const plain = (seen: View): Decision => decide(seen, defaultLimits);
     const decision = world.variant?.decide === undefined ? plain(view) : world.variant.decide(view, plain);

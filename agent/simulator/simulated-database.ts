@@ -199,6 +199,7 @@ export class SimulatedDatabase {
               receiver: this.receiver,
               applier: this.applier,
               received: GtidSet.prefixes(this.#received),
+              lagMilliseconds: 0,
             },
       oldestWaitMilliseconds: this.waiting[0] === undefined ? 0 : now - this.waiting[0].since,
     };

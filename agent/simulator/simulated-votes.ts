@@ -11,6 +11,7 @@ interface State {
   syncSet: SyncSet | undefined;
   handover: ServerName | undefined;
   maintenance: boolean;
+  resumedAt: number | undefined;
 }
 
 /** etcd as one linearizable store with leases. Whether a host reaches it is the world's business. */
@@ -22,6 +23,7 @@ export class SimulatedVotes {
     syncSet: undefined,
     handover: undefined,
     maintenance: false,
+    resumedAt: undefined,
   };
   #leases = new Map<string, number>();
   #nextLease = 1;
@@ -69,8 +71,8 @@ export class SimulatedVotes {
       if ((state.syncSet?.modRevision ?? 0) !== request.ifModRevision) return undefined;
     }
     state.revision += 1;
-    const { members, epoch, lastLeader, leaderRevision } = request;
-    state.syncSet = { members, epoch, lastLeader, leaderRevision, modRevision: state.revision };
+    const { kind: _kind, ifModRevision: _ifModRevision, ...syncSet } = request;
+    state.syncSet = { ...syncSet, modRevision: state.revision };
     return state.revision;
   }
 

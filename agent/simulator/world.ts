@@ -74,7 +74,14 @@ export class World {
       name,
       database: new SimulatedDatabase(name),
       controller: undefined,
-      record: { clusterId: undefined, highestRevision: 0, epoch: 0, cloning: false },
+      record: {
+        clusterId: undefined,
+        highestRevision: 0,
+        epoch: 0,
+        cloning: false,
+        setRevision: 0,
+        withdrawn: undefined,
+      },
       leaseInRun: undefined,
       role: { role: "none", until: 0 },
       isUp: true,
@@ -103,6 +110,9 @@ export class World {
       epoch: 1,
       lastLeader: { server: "a", data },
       leaderRevision: 0,
+      moves: [],
+      vouchedFor: undefined,
+      acceptedLoss: undefined,
     });
     for (const one of [a, b]) {
       one.controller = new SimulatedController(this, one);
@@ -445,6 +455,9 @@ export class World {
       epoch: epoch + 1,
       lastLeader: { server: name, data: database.data },
       leaderRevision: 0,
+      moves: [],
+      vouchedFor: undefined,
+      acceptedLoss: undefined,
     });
     this.wasRestored = false;
     for (const server of Object.values(this.servers)) {
