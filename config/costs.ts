@@ -21,9 +21,20 @@ export interface MonthlyCost {
   readonly total: number;
 }
 
-/** The cost table of one stage; `overrides` are the operator's own prices by item, new items included. */
-export function monthlyCost(stage: 1 | 2 | 3, overrides: Readonly<Record<string, number>> = {}): MonthlyCost {
-  const items: Record<string, number> = { ...roadmapCosts[`stage${stage}`], ...overrides };
+/** The third vote is not in the roadmap's table: the smallest server that providers rent. */
+export const witnessCost = { witness: 50 } as const;
+
+/**
+ * The cost table of one stage.
+ * @param overrides the operator's own prices by item, new items included.
+ * @param further items of this stack that the roadmap does not have.
+ */
+export function monthlyCost(
+  stage: 1 | 2 | 3,
+  overrides: Readonly<Record<string, number>> = {},
+  further: Readonly<Record<string, number>> = {},
+): MonthlyCost {
+  const items: Record<string, number> = { ...roadmapCosts[`stage${stage}`], ...further, ...overrides };
   const total = Object.values(items).reduce((sum, price) => sum + price, 0);
   return { currency: "CNY", items, total };
 }

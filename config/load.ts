@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { OperatorError } from "../lib/errors.ts";
+import { type Foundation, onFoundation } from "./foundation.ts";
 import { type Configuration, configurationSchema } from "./schema.ts";
 
 /** Values under these paths never appear in a message. */
@@ -11,9 +12,24 @@ const projectNamespace = "im-suite-ha:";
 /**
  * Parses the stack's configuration once, from Pulumi's flat map (`im:servers` -> JSON text). Keys of other namespaces are
  * left alone; every `im:` key must be known.
+ * @param foundation what the stage below says; undefined for stage 1.
  * @throws OperatorError that names each bad key, its value and what is expected.
  */
-export function loadConfiguration(flat: Readonly<Record<string, string>>): Configuration {
+export function loadConfiguration(flat: Readonly<Record<string, string>>, foundation?: Foundation): Configuration {
+  const own = readConfiguration(flat);
+  if (foundation === undefined) return parseConfiguration(own);
+  const { raw, repeated } = onFoundation(own, foundation);
+  if (repeated.length > 0) {
+    const keys = repeated.map((key) => `im:${key}`).join(", ");
+    throw new OperatorError(
+      `${keys}: stage 1 decides this for every stage. Remove it here, and change it there: pulumi config rm ${repeated.map((key) => `im:${key}`).join(" && pulumi config rm ")}`,
+    );
+  }
+  return parseConfiguration(raw);
+}
+
+/** The keys of this program as they are written, without their `im:` and not yet judged. */
+export function readConfiguration(flat: Readonly<Record<string, string>>): Record<string, unknown> {
   const raw: Record<string, unknown> = {};
   for (const [key, text] of Object.entries(flat)) {
     // `pulumi config set stage 1` without a namespace lands under the project's name, where nobody would read it.
@@ -25,7 +41,7 @@ export function loadConfiguration(flat: Readonly<Record<string, string>>): Confi
     if (!key.startsWith("im:")) continue;
     raw[key.slice("im:".length)] = parseValue(text);
   }
-  return parseConfiguration(raw);
+  return raw;
 }
 
 /** The same from an already nested object; for tests and for `configure`. */

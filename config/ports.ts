@@ -22,3 +22,15 @@ export const ownPorts = {
   redisExporter: 9121,
   blackboxExporter: 9115,
 } as const;
+
+/** Ports of the pair beside the controller's own (config/failover.ts). */
+export const pairPorts = {
+  /** On 127.0.0.1 of both data servers: MySQL and Redis by role. */
+  mysqlWrite: 3316,
+  mysqlRead: 3317,
+  redisLeader: 6389,
+  /** MinIO as its peer reaches it. */
+  minioReplication: 9010,
+  /** On 127.0.0.1: the peer's controller without TLS, for Prometheus. */
+  peerController: 8010,
+} as const;

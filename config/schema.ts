@@ -1,62 +1,26 @@
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 import { z } from "zod";
+import { address, isPrivate } from "./addresses.ts";
 import { alertCredentials, alerts } from "./alerts-schema.ts";
 import { backup, backupCredentials } from "./backup-schema.ts";
 import { imageKeys } from "./images.ts";
 import { adoptedContainers, type SuiteService, suiteServices } from "./names.ts";
+import { pairIssues, redundancy, vip, witness } from "./pair-schema.ts";
 import { ownPorts, suitePorts } from "./ports.ts";
 import { type RotationKind, rotationKinds } from "./rotation.ts";
-import { absolutePath, hostKey, port, withoutLineBreak } from "./schema-values.ts";
+import { absolutePath, port, withoutLineBreak } from "./schema-values.ts";
+import { server } from "./server-schema.ts";
 
 /**
  * The whole configuration, strict: a key that nobody reads fails the preview, because a misspelt safety setting that is
  * silently ignored is worse than none. The keys are those of `Pulumi.<stack>.yaml` without the `im:` prefix.
  */
 
-const oneAddress = "expected the IP address of one server, for example 203.0.113.10";
-const address = z.string(oneAddress).refine((value) => isIP(value) !== 0 && !isWildcard(value), oneAddress);
-
-/** Ranges that nobody reaches from the internet: loopback, private, shared (RFC 6598) and benchmark networks. */
-const privateRanges = new BlockList();
-for (const [network, prefix, family] of [
-  ["127.0.0.0", 8, "ipv4"],
-  ["10.0.0.0", 8, "ipv4"],
-  ["172.16.0.0", 12, "ipv4"],
-  ["192.168.0.0", 16, "ipv4"],
-  ["100.64.0.0", 10, "ipv4"],
-  ["198.18.0.0", 15, "ipv4"],
-  ["::1", 128, "ipv6"],
-  ["fc00::", 7, "ipv6"],
-] as const) {
-  privateRanges.addSubnet(network, prefix, family);
-}
-
 const notPublic = "expected a loopback or private address: what listens here gives away much of a server";
-const privateAddress = address.refine(
-  (value) => isIP(value) === 0 || privateRanges.check(value, isIP(value) === 6 ? "ipv6" : "ipv4"),
-  notPublic,
-);
-
-function isWildcard(value: string): boolean {
-  return value === "0.0.0.0" || value === "::";
-}
+const privateAddress = address.refine((value) => isIP(value) === 0 || isPrivate(value), notPublic);
 
 /** A name that is safe in a path, a unit and a container name. */
 const containerName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/, "expected a container name");
-
-/** One server as ssh reaches it. Changing any of these re-runs every idempotent script on that server. */
-const server = z.strictObject({
-  address,
-  sshPort: port.default(22),
-  /** The bootstrap, docker over ssh and the units need root; sudo is not used. */
-  user: z.literal("root", { error: "only root is supported" }).default("root"),
-  /** A file on this machine, without a passphrase. `~` is this user's home. */
-  privateKeyFile: z
-    .string("expected the file of a private ssh key, for example ~/.ssh/im-suite-ha")
-    .min(1, "expected the file of a private ssh key, for example ~/.ssh/im-suite-ha"),
-  /** The server's public host key, as `ssh-keyscan` prints it without the address. Pinned for both ssh clients. */
-  hostKey,
-});
 
 const services = z.enum(suiteServices as [SuiteService, ...SuiteService[]]);
 
@@ -231,6 +195,10 @@ export const configurationSchema = z
     alerts: alerts.prefault({}),
     growth: growth.prefault({}),
     alertCredentials: alertCredentials.prefault({}),
+    /** Stage 2: see config/pair-schema.ts. */
+    witness: witness.optional(),
+    vip: vip.optional(),
+    redundancy: redundancy.prefault({}),
     /** Monthly prices in CNY that replace or extend the roadmap's. */
     costs: z.record(z.string(), z.number().min(0)).default({}),
   })
@@ -254,7 +222,11 @@ export const configurationSchema = z
       seen.set(one.address, name);
     }
 
-    if (suite.mode === "adopt" && credentials === undefined) {
+    for (const { path, value, message } of pairIssues(context.value)) issue([...path], value, message);
+    if (stage > 1 && credentials !== undefined) {
+      issue(["adoptedCredentials"], credentials, "the passwords come from stage 1: remove this key");
+    }
+    if (suite.mode === "adopt" && stage === 1 && credentials === undefined) {
       issue(
         ["adoptedCredentials"],
         undefined,
@@ -305,7 +277,7 @@ export const configurationSchema = z
       const given = context.value.backupCredentials[repository.name];
       const needed = { directory: [], sftp: ["privateKey"], s3: ["accessKey", "secretKey"] } as const;
       for (const key of needed[repository.type]) {
-        if (given?.[key] !== undefined) continue;
+        if (given?.[key] !== undefined || stage > 1) continue;
         const path = `backupCredentials.${repository.name}.${key}`;
         issue(
           ["backupCredentials", repository.name, key],
@@ -324,8 +296,8 @@ export const configurationSchema = z
     }
   });
 
+export type { ServerConfiguration } from "./server-schema.ts";
 export type Configuration = z.output<typeof configurationSchema>;
-export type ServerConfiguration = z.output<typeof server>;
 export type AdoptedSuite = z.output<typeof adoptedSuite>;
 export type CreatedSuite = z.output<typeof createdSuite>;
 export type GrowthConfiguration = z.output<typeof growth>;

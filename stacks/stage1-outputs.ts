@@ -6,6 +6,7 @@ import type { Host } from "../components/host/host.ts";
 import type { RotationEnds } from "../components/host/rotation-end.ts";
 import type { MysqlAccounts } from "../components/mysql/mysql-accounts.ts";
 import { type MonthlyCost, monthlyCost } from "../config/costs.ts";
+import { type Foundation, foundationOf } from "../config/foundation.ts";
 import {
   formatMeasured,
   growthDatabase,
@@ -36,6 +37,8 @@ export interface StackOutputs {
   readonly inventory: Readonly<Record<string, pulumi.Output<unknown>>>;
   /** Which generation of each password and key is in use, the older ones refused: what `npm run rotate` counts from. */
   readonly rotation: Readonly<Partial<Record<RotationKind, pulumi.Output<number>>>>;
+  /** What the next stage reads: this one's configuration without secrets. */
+  readonly foundation: Foundation;
   readonly version: string;
 }
 
@@ -93,6 +96,7 @@ export function stage1Outputs(args: Stage1OutputsArgs): StackOutputs {
     nextSteps: nextSteps(configuration, server, moveOn),
     inventory: { a: host.inventory.toOutput() },
     rotation: args.rotationEnds.generations,
+    foundation: foundationOf(configuration),
     version,
   };
 }

@@ -12,7 +12,21 @@ export interface BootstrapOptions {
   readonly registryMirrors: readonly string[];
   /** Time servers for chrony, when we installed it. */
   readonly timeServers: readonly string[];
+  /** Programs of a pair, from stage 2 on: of a data server, or of the third vote. */
+  readonly pair?: readonly PairProgram[];
 }
+
+/** What a server of a pair runs, by command: its package, and the unit that the package would start with a configuration of its own. */
+const pairPrograms = {
+  haproxy: { packageName: "haproxy", unit: "haproxy.service" },
+  keepalived: { packageName: "keepalived", unit: "keepalived.service" },
+  nft: { packageName: "nftables", unit: undefined },
+  etcd: { packageName: "etcd-server", unit: "etcd.service" },
+  etcdctl: { packageName: "etcd-client", unit: undefined },
+  chronyd: { packageName: "chrony", unit: undefined },
+} as const;
+
+export type PairProgram = keyof typeof pairPrograms;
 
 /**
  * Brings a server to what our scripts need. Idempotent, and a second run costs well under a second: each part looks first.
@@ -27,6 +41,7 @@ export function renderBootstrap(options: BootstrapOptions): string {
     ...Object.entries({ ...tools, ...(options.backup ? backupTools : {}) }).map(
       ([command, packageName]) => `command -v ${quote(command)} >/dev/null 2>&1 || missing+=(${quote(packageName)})`,
     ),
+    ...(options.pair ?? []).map(pairProgram),
     ...(options.installDocker
       ? [
           "install_docker=false",
@@ -38,6 +53,16 @@ export function renderBootstrap(options: BootstrapOptions): string {
     'if [ "${#missing[@]}" -gt 0 ]; then install_packages "${missing[@]}"; fi',
     ...(options.installDocker ? ["timeout 60 systemctl enable --now docker >&2", ...chrony(options.timeServers)] : []),
   );
+}
+
+/**
+ * The distribution's unit of what we install is masked before: it would start at once, with its own configuration, on our ports. An
+ * operator's own, installed before us, is left as it is.
+ */
+function pairProgram(command: PairProgram): string {
+  const { packageName, unit } = pairPrograms[command];
+  const mask = unit === undefined ? "" : `; timeout 30 systemctl mask --quiet ${unit} 2>&1 || :`;
+  return `command -v ${command} >/dev/null 2>&1 || { missing+=(${packageName})${mask}; }`;
 }
 
 /** Commands that our scripts use, with the Debian and Ubuntu package that brings each. */

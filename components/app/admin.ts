@@ -9,7 +9,7 @@ import { loopbackOf } from "./backend.ts";
 export interface AdminArgs {
   readonly host: Host;
   readonly stage: number;
-  readonly image: string;
+  readonly image: pulumi.Input<string>;
   readonly network: docker.Network;
   readonly publicAddress: string;
   readonly port: number;

@@ -9,7 +9,7 @@ import { ManagedContainer } from "../host/managed-container.ts";
 export interface BackendArgs {
   readonly host: Host;
   readonly stage: number;
-  readonly image: string;
+  readonly image: pulumi.Input<string>;
   readonly network: docker.Network;
   readonly publicAddress: string;
   readonly port: number;
@@ -17,8 +17,10 @@ export interface BackendArgs {
   readonly database: string;
   readonly mysqlPassword: pulumi.Input<string>;
   readonly redisPassword: pulumi.Input<string>;
-  readonly minioAccessKey: string;
+  readonly minioAccessKey: pulumi.Input<string>;
   readonly minioSecretKey: pulumi.Input<string>;
+  /** On a server that does not lead its database takes no writes: that it answers at all is enough there. */
+  readonly standby?: boolean;
 }
 
 /** Group of the secret files that the backend reads: any image's user can be given it. */
@@ -81,7 +83,9 @@ export class Backend extends pulumi.ComponentResource {
       {
         host,
         what: createdContainers.backend,
-        check: `curl --silent --fail --max-time 5 http://${loopbackOf(args.publicAddress)}:${args.port}/health | grep -q ok`,
+        check: args.standby
+          ? `curl --silent --max-time 5 --output /dev/null http://${loopbackOf(args.publicAddress)}:${args.port}/health`
+          : `curl --silent --fail --max-time 5 http://${loopbackOf(args.publicAddress)}:${args.port}/health | grep -q ok`,
         timeoutSeconds: 120,
         triggers: [container.containerId],
       },

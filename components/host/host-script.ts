@@ -13,6 +13,8 @@ export interface HostScriptArgs {
   readonly stdin?: pulumi.Input<string>;
   /** Values whose change runs the script again: the hash of a file it reads, the id of a container it talks to. */
   readonly rerunWhen?: readonly pulumi.Input<string>[];
+  /** What it prints is a secret. */
+  readonly secretOutput?: boolean;
   /** Bound of the whole script in seconds. */
   readonly timeoutSeconds?: number;
 }
@@ -46,9 +48,10 @@ export class HostScript extends pulumi.ComponentResource {
         dependsOn: args.host.bootstrapped,
         // A replacement's default order is new create, old delete: the old undo would take away what the new create just made.
         deleteBeforeReplace: args.delete !== undefined,
+        ...(args.secretOutput ? { additionalSecretOutputs: ["stdout", "stderr"] } : {}),
       },
     );
-    this.stdout = command.stdout;
+    this.stdout = args.secretOutput ? pulumi.secret(command.stdout) : command.stdout;
     this.registerOutputs({});
   }
 }

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { stageLabel } from "../../config/names.ts";
 import { shortHash } from "../../lib/hash.ts";
 import { goDuration } from "../../lib/units.ts";
+import type { CopiedService } from "../../templates/pair/copied-service.ts";
 import type { Host } from "./host.ts";
 
 export interface ContainerHealth {
@@ -31,12 +32,19 @@ export interface ManagedContainerArgs {
   readonly command?: readonly string[];
   readonly entrypoint?: readonly string[];
   /** Never a secret: the environment is readable by `docker inspect`. Secrets come as files in a mount. */
-  readonly environment?: Readonly<Record<string, string>>;
+  readonly environment?: Readonly<Record<string, pulumi.Input<string>>>;
+  /**
+   * How server A's container runs, for its copy on server B: a secret, because an adopted image may know no other way than a password in its
+   * environment.
+   */
+  readonly copied?: pulumi.Output<CopiedService>;
   readonly user?: string;
   /** Extra groups, so that any image's user can read a mounted secret. */
   readonly groups?: readonly string[];
   /** host: the container shares the server's network. Otherwise the networks it joins, by name. */
   readonly network: "host" | readonly pulumi.Input<string>[];
+  /** Further names of the container in its networks. */
+  readonly aliases?: readonly string[];
   readonly hostPid?: boolean;
   /** Published ports; the address is always explicit, because docker publishes past the firewall. */
   readonly ports?: readonly { readonly address: string; readonly host: number; readonly container: number }[];
@@ -49,9 +57,20 @@ export interface ManagedContainerArgs {
   readonly configurationHashes?: readonly pulumi.Input<string>[];
   /** A replace or destroy of it is refused. */
   readonly protect?: boolean;
+  /**
+   * Nothing but its memory limit is changed on a container that runs: a replacement restarts it, and is planned only when this is taken away.
+   * Unlike `protect` it does not refuse a destroy.
+   */
+  readonly keep?: boolean;
   /** Capabilities to add beyond none; all others are dropped. Undefined keeps Docker's default set. */
   readonly capabilities?: readonly string[];
 }
+
+/** Inputs whose change replaces a container. */
+const replacing = [
+  ...["image", "command", "entrypoints", "envs", "user", "groupAdds", "networkMode", "networksAdvanced", "pidMode"],
+  ...["ports", "mounts", "healthcheck", "logDriver", "logOpts", "securityOpts", "capabilities", "labels"],
+] as const;
 
 /**
  * A container with the opinions that every container of ours has: restarts by itself, stops gracefully, has a memory limit, a
@@ -79,15 +98,25 @@ export class ManagedContainer extends pulumi.ComponentResource {
         name: args.containerName,
         image: image.imageId,
         ...(args.command === undefined ? {} : { command: [...args.command] }),
+        ...(args.copied === undefined
+          ? {}
+          : {
+              command: args.copied.apply(({ command }) => [...command]),
+              entrypoints: args.copied.apply(({ entrypoint }) => [...entrypoint]),
+            }),
         ...(args.entrypoint === undefined ? {} : { entrypoints: [...args.entrypoint] }),
-        envs: Object.entries(args.environment ?? {})
-          .map(([key, value]) => `${key}=${value}`)
-          .sort(),
+        envs: environmentOf(args),
         ...(args.user === undefined ? {} : { user: args.user }),
         ...(args.groups === undefined ? {} : { groupAdds: [...args.groups] }),
         ...(args.network === "host"
           ? { networkMode: "host" }
-          : { networkMode: "bridge", networksAdvanced: args.network.map((one) => ({ name: one })) }),
+          : {
+              networkMode: "bridge",
+              networksAdvanced: args.network.map((one) => ({
+                name: one,
+                ...(args.aliases === undefined ? {} : { aliases: [...args.aliases] }),
+              })),
+            }),
         ...(args.hostPid ? { pidMode: "host" } : {}),
         ports: (args.ports ?? []).map((port) => ({ ip: port.address, external: port.host, internal: port.container })),
         // Directories only: a single mounted file keeps its old inode after a rename.
@@ -130,10 +159,19 @@ export class ManagedContainer extends pulumi.ComponentResource {
         provider: args.host.docker,
         deleteBeforeReplace: true,
         protect: args.protect ?? false,
+        ...(args.keep ? { ignoreChanges: [...replacing] } : {}),
       },
     );
     this.containerId = container.id;
     args.host.inventory.addContainer(args.containerName);
     this.registerOutputs({});
   }
+}
+
+function environmentOf(args: ManagedContainerArgs): pulumi.Input<string[]> {
+  const own = pulumi
+    .all(args.environment ?? {})
+    .apply((values) => Object.entries(values).map(([key, value]) => `${key}=${value}`));
+  if (args.copied === undefined) return own.apply((lines) => lines.sort());
+  return pulumi.all([args.copied, own]).apply(([{ environment }, lines]) => [...environment, ...lines].sort());
 }

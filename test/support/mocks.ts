@@ -46,8 +46,27 @@ export async function useMocks(preview = false): Promise<readonly Registered[]> 
   return registered;
 }
 
+/** What copying server A's images prints. */
+const copiedImages = ["mysql", "redis", "minio", "backend", "admin"]
+  .map((service) => `${service} im-suite/${service}:0123456789ab`)
+  .join("\n");
+
+/** How a container of an adopted suite runs, as a script on server A prints it; with a password in its environment. */
+const copiedService = JSON.stringify({
+  environment: ["DB_MASTER_HOST=im-mysql-prod", "DB_MASTER_PASSWORD=canary-application", "PATH=/usr/bin"],
+  command: ["im-backend"],
+  entrypoint: null,
+});
+
 /** What a provider would add. */
 function outputsOf(type: string, name: string): Record<string, unknown> {
+  if (type === "command:local:Command") return { stdout: copiedImages, stderr: "" };
+  if (type === "command:remote:Command" && /-(backend|admin)-settings-command$/.test(name)) {
+    return { stdout: copiedService, stderr: "" };
+  }
+  if (type === "tls:index/privateKey:PrivateKey") return { privateKeyPem: `generatedkeyof${name.replaceAll("-", "")}` };
+  if (type === "tls:index/certRequest:CertRequest") return { certRequestPem: `request of ${name}` };
+  if (/^tls:index\/(selfSigned|locallySigned)Cert:/.test(type)) return { certPem: `certificate of ${name}\n` };
   if (type === "command:remote:Command") return { stdout: `stdoutof${name.replaceAll("-", "")}`, stderr: "" };
   if (type === "random:index/randomPassword:RandomPassword") return { result: `generated${name.replaceAll("-", "")}` };
   if (type === "docker:index/remoteImage:RemoteImage") return { imageId: `sha256:${name}` };
