@@ -9,6 +9,8 @@ export interface StackBelow {
   readonly foundation: Foundation;
   /** The output `credentials`: passwords of the suite, secret. */
   readonly credentials: pulumi.Output<Credentials>;
+  /** Whether the suite's Redis asks for a password: no secret, and it decides what the controllers are told. */
+  readonly redisHasPassword: boolean;
 }
 
 /**
@@ -24,7 +26,8 @@ export async function stackBelow(own: Readonly<Record<string, unknown>>): Promis
   const name = typeof given === "string" ? given : `organization/${pulumi.getProject()}/stage${stage - 1}`;
   const reference = new pulumi.StackReference("below", { name });
   const foundation = (await reference.getOutputDetails("foundation")).value as Foundation | undefined;
-  if (foundation === undefined) {
+  const secrets = (await reference.getOutputDetails("credentials")).secretValue as Credentials | undefined;
+  if (foundation === undefined || secrets === undefined) {
     throw new OperatorError(
       `im:previousStack = ${JSON.stringify(name)}: this stack has no output "foundation". Bring it up with this version first: pulumi up -s ${name.split("/").at(-1)}`,
     );
@@ -33,5 +36,6 @@ export async function stackBelow(own: Readonly<Record<string, unknown>>): Promis
     name,
     foundation,
     credentials: pulumi.secret(reference.requireOutput("credentials")) as pulumi.Output<Credentials>,
+    redisHasPassword: secrets.redis.password !== "",
   };
 }

@@ -113,8 +113,7 @@ export function stage2(configuration: Configuration, below: StackBelow): StackOu
   const secrets: ControllerSecrets = {
     mysql: secret("mysql-agent-password"),
     replication: secret("mysql-replication-password"),
-    // Empty: Redis asks for none, and the controllers are told so.
-    redis: moved.includes("redis") ? credentials.redis.password : undefined,
+    redis: moved.includes("redis") && below.redisHasPassword ? credentials.redis.password : undefined,
     token: secret("failover-token"),
   };
   const filesA = new ControllerFiles("a-controller-files", { host: a, certificate: certificate.a, secrets });
@@ -191,7 +190,11 @@ export function stage2(configuration: Configuration, below: StackBelow): StackOu
           peer: { name: peer, address: address[peer] },
           mysql: { container: pairContainer(configuration, server, "mysql"), port: suite.ports.mysql },
           redis: moved.includes("redis")
-            ? { container: pairContainer(configuration, server, "redis"), port: suite.ports.redis, password: true }
+            ? {
+                container: pairContainer(configuration, server, "redis"),
+                port: suite.ports.redis,
+                password: below.redisHasPassword,
+              }
             : undefined,
           backendUrl: moved.includes("backend") ? `${backendUrl}/health` : undefined,
           witness,

@@ -95,25 +95,33 @@ export function renderFoundCluster(first: EtcdMember): string {
  * the cluster that it joins, as ETCD_INITIAL_CLUSTER; empty when it is a member already.
  */
 export function renderInvite(first: EtcdMember, member: EtcdMember): string {
+  const url = quote(etcdPeerUrl(member));
   return script(
     etcdctl,
     ...healthyWithin(60, first.address),
-    `members() { etcdctl_at ${quote(first.address)} member list --write-out=simple; }`,
+    // A member that has only just joined counts as unhealthy for some seconds, and etcd takes no further change meanwhile.
+    "change() {",
+    "  local deadline=$((SECONDS + 60)) said",
+    `  until said=$(etcdctl_at ${quote(first.address)} member "$@" 2>&1); do`,
+    '    if [ "$SECONDS" -ge "$deadline" ]; then printf "%s\\n" "$said" >&2; return 1; fi',
+    "    sleep 2",
+    "  done",
+    '  printf "%s\\n" "$said"',
+    "}",
     // ID, status, name, peer URLs, client URLs, learner.
-    "listed=$(members)",
+    `listed=$(etcdctl_at ${quote(first.address)} member list --write-out=simple)`,
     "invite=true",
     "while IFS=, read -r id _ name peers _; do",
     "  name=${name# } peers=${peers# }",
-    `  if [ "$peers" = ${quote(etcdPeerUrl(member))} ]; then`,
     // Listed without a name: invited, and never started.
-    '    if [ -n "$name" ]; then invite=false; else etcdctl_at ' +
-      `${quote(first.address)} member remove "$id" >&2; fi`,
-    `  elif [ "$name" = ${quote(member.name)} ]; then`,
-    `    etcdctl_at ${quote(first.address)} member remove "$id" >&2`,
+    `  if [ "$peers" = ${url} ] && [ -n "$name" ]; then`,
+    "    invite=false",
+    `  elif [ "$peers" = ${url} ] || [ "$name" = ${quote(member.name)} ]; then`,
+    '    change remove "$id" >&2',
     "  fi",
     'done <<<"$listed"',
     'if ! "$invite"; then exit 0; fi',
-    `etcdctl_at ${quote(first.address)} member add ${quote(member.name)} --peer-urls=${quote(etcdPeerUrl(member))} | sed -n 's/^ETCD_INITIAL_CLUSTER="\\(.*\\)"$/\\1/p'`,
+    `change add ${quote(member.name)} --peer-urls=${url} | sed -n 's/^ETCD_INITIAL_CLUSTER="\\(.*\\)"$/\\1/p'`,
   );
 }
 

@@ -69,8 +69,9 @@ export function renderHaproxyConfig(options: HaproxyOptions): string {
             "im_redis_leader",
             [local(pairPorts.redisLeader), forClients(options, "redis", ports.redis)],
             [
-              server("local", `127.0.0.1:${ports.redis}`, "im_leader/local"),
-              server("peer", `${options.peerAddress}:${failoverPorts.redisReplication}`, "im_leader/peer"),
+              // Redis follows MySQL's leader a moment later.
+              server("local", `127.0.0.1:${ports.redis}`, "im_redis/local"),
+              server("peer", `${options.peerAddress}:${failoverPorts.redisReplication}`, "im_redis/peer"),
             ],
           ),
         ]),

@@ -274,7 +274,6 @@ export function renderUndoPrimary(mysql: MysqlOnServer): string {
     '  echo "this MySQL is a replica: the other server leads. Switch over first: im-ha switchover" >&2',
     "  exit 1",
     "fi",
-    "version=$(ask 'SELECT @@version')",
     // First the waiting, then the doors.
     `ask 'SET GLOBAL rpl_semi_sync_source_enabled = OFF' 2>/dev/null || :`,
     "ask 'STOP REPLICA' 2>/dev/null || :",

@@ -46,6 +46,11 @@ export function testPair(suite: Record<string, unknown>, more: Record<string, un
   };
   return {
     configuration: loadConfiguration(flat, foundation),
-    below: { name: "organization/im-suite-ha/stage1", foundation, credentials: pulumi.secret(credentials) },
+    below: {
+      name: "organization/im-suite-ha/stage1",
+      foundation,
+      credentials: pulumi.secret(credentials),
+      redisHasPassword: true,
+    },
   };
 }

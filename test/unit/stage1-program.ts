@@ -31,7 +31,7 @@ export async function stage1Program(mode: "adopt" | "create"): Promise<SentToSer
 }
 
 /** Takes a script out of its `timeout … bash -c '…'` again. */
-function scriptOf(command: string): string {
+export function scriptOf(command: string): string {
   const quoted = /^timeout --kill-after=\d+ \d+ bash -c '(.*)'$/s.exec(command)?.[1];
   if (quoted === undefined) throw new Error(`not made by remoteCommand(): ${command.slice(0, 80)}`);
   return quoted.replaceAll(`'\\''`, "'");
