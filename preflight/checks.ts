@@ -238,7 +238,7 @@ function checkMysql(suite: AdoptedSuite, facts: ServerFacts): Finding[] {
 }
 
 /** Compares "8.0.26-log" with [8, 0, 26]. */
-function olderThan(version: string, than: readonly number[]): boolean {
+export function olderThan(version: string, than: readonly number[]): boolean {
   const parts = version.split(/[.-]/).map(Number);
   for (const [index, wanted] of than.entries()) {
     const part = parts[index] ?? 0;
@@ -333,11 +333,11 @@ function checkPort(path: string, port: number, facts: ServerFacts, container: st
   ];
 }
 
-function refuse(path: string, message: string): Finding {
+export function refuse(path: string, message: string): Finding {
   return { level: "refuse", path, message };
 }
 
-function warn(path: string, message: string): Finding {
+export function warn(path: string, message: string): Finding {
   return { level: "warn", path, message };
 }
 
