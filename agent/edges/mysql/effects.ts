@@ -166,13 +166,16 @@ export async function follow(
 /** Events that arrived by replication sleep until the server that has them leads. @returns how many were woken. */
 export async function wakeEvents(session: MysqlSession, timeout: number): Promise<number> {
   const rows = await session.rows(
-    `SELECT EVENT_SCHEMA AS folder, EVENT_NAME AS name FROM information_schema.EVENTS
+    `SELECT EVENT_SCHEMA AS folder, EVENT_NAME AS name, DEFINER AS definer FROM information_schema.EVENTS
        WHERE STATUS IN ('SLAVESIDE_DISABLED', 'REPLICA_SIDE_DISABLED')`,
     timeout,
   );
   const quoted = (name: string | null | undefined) => `\`${(name ?? "").replaceAll("`", "``")}\``;
-  for (const { folder, name } of rows) {
-    await session.rows(`ALTER EVENT ${quoted(folder)}.${quoted(name)} ENABLE`, timeout);
+  for (const { folder, name, definer } of rows) {
+    const at = (definer ?? "").lastIndexOf("@");
+    const owner = `${literal((definer ?? "").slice(0, at))}@${literal((definer ?? "").slice(at + 1))}`;
+    // Without its definer it would run as the controller from now on.
+    await session.rows(`ALTER DEFINER = ${owner} EVENT ${quoted(folder)}.${quoted(name)} ENABLE`, timeout);
   }
   return rows.length;
 }
