@@ -1,4 +1,4 @@
-import type { DataOwner, JoinSample, Member, Move, PairFile, ServerName } from "./view.ts";
+import type { DataOwner, JoinSample, Member, Move, PairFile, ServerName, Withdrawal } from "./view.ts";
 
 /** One transaction on the sync set: it happens only if the leader key and the record are still those of the view. */
 export interface RecordSyncSet {
@@ -35,8 +35,8 @@ export type Action =
   | { readonly kind: "reinit"; readonly id: string; readonly record: Omit<RecordSyncSet, "kind" | "leaderRevision"> }
   /** `witness: none`: the whole file, fsynced and renamed, if it is still at this modRevision (0: there is none). */
   | { readonly kind: "write-pair-file"; readonly file: PairFile; readonly ifModRevision: number }
-  /** Durable record: `withdrawn` is this run of mysqld; undefined takes the withdrawal back. */
-  | { readonly kind: "withdraw"; readonly instance: string | undefined }
+  /** Durable record: `withdrawn`; undefined takes the withdrawal back. */
+  | { readonly kind: "withdraw"; readonly withdrawal: Withdrawal | undefined }
   /** What the operator asked for is done, or is refused; `because` of the decision is for the operator's eyes. */
   | { readonly kind: "finish-request"; readonly id: string; readonly outcome: "done" | "refused" }
   | RecordSyncSet
