@@ -22,7 +22,7 @@ import type { Memory, PeerAnswer, SyncSet, View, Votes } from "./view.ts";
 /** What the status page shows. */
 export interface ControllerState {
   readonly view: View | undefined;
-  readonly decision: (Decision & Partial<Decisions>) | undefined;
+  readonly decision: Decisions | undefined;
   readonly details: DatabaseLook["details"];
 }
 
@@ -163,12 +163,12 @@ export class Controller {
     this.#isAwake = false;
     const view = await this.#look();
     const { limits } = this.configuration;
-    const decision: Decision & Partial<Decisions> = decide(view, limits);
+    const decision = decide(view, limits);
     if (view.votes !== "away") await this.#keepRecord(advanceRecord(this.#records.record, view.votes));
     this.#state = { ...this.#state, view, decision };
-    this.published.publish(decision.role, decision.redis?.role ?? decision.role, this.#lookedAt);
+    this.published.publish(decision.role, decision.redis.role, this.#lookedAt);
     this.#noteDecision(view, decision);
-    if (decision.redis !== undefined) this.#redis?.perform(decision.redis);
+    this.#redis?.perform(decision.redis);
     if (decision.action.kind === "wait") return false;
     return await this.#perform(decision.action, decision.because, view);
   }
@@ -198,6 +198,10 @@ export class Controller {
     this.#state = { ...this.#state, details: look.details };
     const since = this.#since;
     const { votes: votesConfiguration } = this.configuration;
+    const isLeaderless =
+      votesConfiguration.witness === "none"
+        ? this.#records.pair.lead === "released"
+        : votes !== "away" && votes.leader === undefined;
     return {
       me: server.name,
       peer: peer.name,
@@ -210,7 +214,7 @@ export class Controller {
       peerAnswer,
       peerSilentFor: since.peerSilent.note(peerAnswer === "silent", now),
       promotingFor: since.promoting.note(leads && !writable, now),
-      leaderlessFor: since.leaderless.note(votes !== "away" && votes.leader === undefined, now),
+      leaderlessFor: since.leaderless.note(isLeaderless, now),
       record: this.#records.record,
       memory: this.#memory,
       now: Date.now(),
@@ -363,7 +367,7 @@ export class Controller {
         this.#peer.nudge();
         return;
       case "withdraw":
-        return await this.#records.keep({ ...this.#records.record, withdrawn: action.instance });
+        return await this.#records.keep({ ...this.#records.record, withdrawn: action.withdrawal });
       case "finish-request":
         this.requests.finish(action.id, action.outcome, because);
         return;

@@ -9,7 +9,6 @@ import type { Status } from "../../agent/http/status.ts";
 import { failoverAccounts, failoverPrivileges } from "../../config/failover.ts";
 import { repositoryRoot } from "../../lib/paths.ts";
 import { run, runChecked } from "../../lib/process.ts";
-import { eventually } from "./lab.ts";
 import { freePort, ThrowAwayContainers } from "./throw-away.ts";
 
 /**
@@ -93,14 +92,24 @@ export class ThrowAwayPair {
 
   async #makeCertificates(): Promise<void> {
     const openssl = (...args: string[]) => runChecked("openssl", args, { cwd: this.folder });
-    await openssl(..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj".split(" "), "/O=test CA", ..."-keyout ca.key -out ca.crt".split(" "));
+    await openssl(
+      ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj".split(" "),
+      "/O=test CA",
+      ..."-keyout ca.key -out ca.crt".split(" "),
+    );
     writeFileSync(
       this.#path("names"),
       "subjectAltName=IP:127.0.0.1,IP:127.0.0.11,IP:127.0.0.12\nextendedKeyUsage=serverAuth,clientAuth\n",
     );
     // No common name: etcd's gateway would take it for a user.
-    await openssl(..."req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj / -keyout server.key -out server.csr".split(" "));
-    await openssl(..."x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt".split(" "));
+    await openssl(
+      ..."req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj / -keyout server.key -out server.csr".split(" "),
+    );
+    await openssl(
+      ..."x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt".split(
+        " ",
+      ),
+    );
   }
 
   async #startEtcd(): Promise<void> {
@@ -113,7 +122,12 @@ export class ThrowAwayPair {
         ...["--name", "one", "--data-dir", this.#path("etcd"), "--logger", "zap", "--log-level", "error"],
         ...["--heartbeat-interval", "100", "--election-timeout", "1000"],
         ...["--listen-client-urls", this.#etcdUrl, "--advertise-client-urls", this.#etcdUrl],
-        ...["--listen-peer-urls", `http://127.0.0.1:${peer}`, "--initial-advertise-peer-urls", `http://127.0.0.1:${peer}`],
+        ...[
+          "--listen-peer-urls",
+          `http://127.0.0.1:${peer}`,
+          "--initial-advertise-peer-urls",
+          `http://127.0.0.1:${peer}`,
+        ],
         ...["--initial-cluster", `one=http://127.0.0.1:${peer}`],
         ...["--cert-file", this.#path("server.crt"), "--key-file", this.#path("server.key")],
         ...["--trusted-ca-file", this.#path("ca.crt"), "--client-cert-auth"],
@@ -125,7 +139,7 @@ export class ThrowAwayPair {
       const { status, text } = await http.ask(`/v3/${path}`, { method: "POST", body, timeout: 5000 });
       if (status !== 200) throw new Error(`${path}: ${text}`);
     };
-    await eventually(() => ask("maintenance/status", {}), { seconds: 20, interval: 0.2 });
+    await soon(20, () => ask("maintenance/status", {}));
     const base64 = (text: string) => Buffer.from(text).toString("base64");
     await ask("auth/user/add", { name: "root", password: "root-of-etcd" });
     await ask("auth/user/grant", { user: "root", role: "root" });
@@ -160,7 +174,7 @@ export class ThrowAwayPair {
         ...["--innodb-buffer-pool-size=64M", "--mysqlx=OFF", "--skip-name-resolve", "--innodb-numa-interleave=OFF"],
       ],
     );
-    await eventually(() => this.sql(name, "SELECT 1"), { seconds: 120, interval: 1 });
+    await soon(180, () => this.sql(name, "SELECT 1"));
     const version = String((await this.sql(name, "SELECT @@version AS version"))[0]?.["version"]);
     if (Number.parseFloat(version) < 8.2) throw new Error(`this test grants SET_ANY_DEFINER; MySQL is ${version}`);
     const agent = `'${failoverAccounts.mysql}'@'%'`;
@@ -178,11 +192,19 @@ export class ThrowAwayPair {
       `CREATE USER ${replication} IDENTIFIED BY '${replicationPassword}' REQUIRE SSL`,
       `GRANT REPLICATION SLAVE ON *.* TO ${replication}`,
       `GRANT BACKUP_ADMIN ON *.* TO ${replication}`,
-      ...(name === "b" ? ["RESET BINARY LOGS AND GTIDS"] : ["CREATE TABLE im.acknowledged (id BIGINT PRIMARY KEY, at DATETIME(6))"]),
+      ...(name === "b"
+        ? ["RESET BINARY LOGS AND GTIDS"]
+        : ["CREATE TABLE im.acknowledged (id BIGINT PRIMARY KEY, at DATETIME(6))"]),
       "SET PERSIST super_read_only = ON",
       "SET PERSIST_ONLY skip_replica_start = ON",
     );
-    if (name === "a") await this.sql(name, "SET GLOBAL super_read_only = OFF", "CREATE TABLE im.first (id INT PRIMARY KEY)", "SET GLOBAL super_read_only = ON");
+    if (name === "a")
+      await this.sql(
+        name,
+        "SET GLOBAL super_read_only = OFF",
+        "CREATE TABLE im.first (id INT PRIMARY KEY)",
+        "SET GLOBAL super_read_only = ON",
+      );
   }
 
   async #startRedis(name: PairServer): Promise<void> {
@@ -244,7 +266,10 @@ export class ThrowAwayPair {
   // --- the servers --------------------------------------------------------------------------------------------------------------
 
   /** As root, over the socket of the container. The answer of the last statement. */
-  async sql(server: PairServer, ...statements: readonly string[]): Promise<readonly Readonly<Record<string, string>>[]> {
+  async sql(
+    server: PairServer,
+    ...statements: readonly string[]
+  ): Promise<readonly Readonly<Record<string, string>>[]> {
     const { stdout } = await runChecked(
       "docker",
       [
@@ -302,7 +327,9 @@ export class ThrowAwayPair {
       process.execPath,
       join(repositoryRoot, "agent", "main.ts"),
     ];
-    return run(program, [...args, ...words, "--config", this.#servers[server].configurationFile], { timeoutSeconds: 90 });
+    return run(program, [...args, ...words, "--config", this.#servers[server].configurationFile], {
+      timeoutSeconds: 90,
+    });
   }
 
   /** @param path of the controller's local port. */
@@ -336,6 +363,19 @@ export class ThrowAwayPair {
     this.#etcd?.kill("SIGKILL");
     await this.#containers.removeAll();
     await run("docker", ["network", "rm", network]);
+  }
+}
+
+/** Repeats a check until it holds. @throws its last error. */
+export async function soon<T>(seconds: number, check: () => Promise<T>): Promise<T> {
+  const end = performance.now() + seconds * 1000;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
   }
 }
 
