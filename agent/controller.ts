@@ -19,6 +19,9 @@ import type { GtidSet } from "./gtid-set.ts";
 import { Requests } from "./requests.ts";
 import type { Memory, PeerAnswer, SyncSet, View, Votes } from "./view.ts";
 
+/** Between two looks while clients wait. */
+const movingPause = 30;
+
 /** What the status page shows. */
 export interface ControllerState {
   readonly view: View | undefined;
@@ -147,7 +150,7 @@ export class Controller {
   async #pause(): Promise<void> {
     if (!this.#isAwake) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, this.configuration.timing.pause);
+        const timer = setTimeout(resolve, this.#isMoving ? movingPause : this.configuration.timing.pause);
         this.#wake = () => {
           clearTimeout(timer);
           resolve();
@@ -156,6 +159,14 @@ export class Controller {
     }
     this.#wake = () => {};
     this.#isAwake = false;
+  }
+
+  /** Clients wait: this server leads and is closed. What it waits for is looked at more often. */
+  get #isMoving(): boolean {
+    const { view } = this.#state;
+    if (view === undefined || typeof view.database !== "object" || view.database.writable) return false;
+    const file = view.pair?.file;
+    return view.lease !== undefined || (file?.lead !== "released" && file?.syncSet?.lastLeader.server === view.me);
   }
 
   /** @returns whether something was done, so that the next look must not wait. */
@@ -277,7 +288,7 @@ export class Controller {
 
   /** What the peer's controller hears. Its mysqld part is looked at anew. */
   async answerPeer(): Promise<PeerAnswer> {
-    const look = await this.#database.look();
+    const look = await this.#database.lookWithin(100);
     const { view } = this.#state;
     return {
       database: typeof look.database === "string" ? undefined : look.database,

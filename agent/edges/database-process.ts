@@ -11,6 +11,9 @@ export interface DatabaseRun {
   readonly instance: string;
 }
 
+/** dockerd that does not say within this that there is a process is taken to have none: that run is over in any case. */
+const dockerAnswers = 250;
+
 /**
  * mysqld's process, as the host sees it. The run of the process is what counts, not that of the container: a supervisor inside may start
  * mysqld again, and a replica that was restarted unseen could be promoted without what it had acknowledged.
@@ -32,9 +35,11 @@ export class DatabaseProcess {
 
   /** @returns undefined when there is no process; "starting" while the container runs something else first. */
   async find(): Promise<DatabaseRun | "starting" | undefined> {
-    const state = await this.#docker.inspect(this.#container, this.#timeout).catch(() => undefined);
-    if (state === undefined) return this.#withoutDocker();
-    if (!state.running || runOf(state.pid) === undefined) return undefined;
+    // A process that lives is the same run, whatever dockerd is busy with; it holds a container's lock while it restarts it.
+    this.#known ??= await this.#readNote();
+    if (this.#known !== undefined && runOf(this.#known.pid)?.instance === this.#known.instance) return this.#known;
+    const state = await this.#docker.inspect(this.#container, dockerAnswers).catch(() => undefined);
+    if (state === undefined || !state.running || runOf(state.pid) === undefined) return undefined;
     const run = findDatabase(state.pid);
     if (run === undefined) return "starting";
     if (run.instance !== this.#known?.instance) await this.#note(run);
@@ -61,10 +66,8 @@ export class DatabaseProcess {
     await this.#docker.start(this.#container, Math.max(this.#timeout, 30_000));
   }
 
-  async #withoutDocker(): Promise<DatabaseRun | undefined> {
-    this.#known ??= JSON.parse(await readFile(this.#noteFile, "utf8").catch(() => "null")) ?? undefined;
-    const known = this.#known;
-    return known !== undefined && runOf(known.pid)?.instance === known.instance ? known : undefined;
+  async #readNote(): Promise<DatabaseRun | undefined> {
+    return JSON.parse(await readFile(this.#noteFile, "utf8").catch(() => "null")) ?? undefined;
   }
 
   async #note(run: DatabaseRun): Promise<void> {

@@ -17,7 +17,7 @@ import { freePort, ThrowAwayContainers } from "./throw-away.ts";
  */
 
 export type PairServer = "a" | "b";
-const network = "helper-agent-pair";
+const network = "im-test-failover";
 const subnet = "198.19.77";
 const hostNumber = { a: 11, b: 12 } as const;
 export const applicationPassword = "app-password-1";
@@ -71,7 +71,7 @@ export class ThrowAwayPair {
   }
 
   container(server: PairServer, service: "mysql" | "redis" = "mysql"): string {
-    return `helper-agent-${service}-${server}`;
+    return `im-test-failover-${service}-${server}`;
   }
 
   address(server: PairServer, service: "mysql" | "redis" = "mysql"): string {
@@ -283,6 +283,46 @@ export class ThrowAwayPair {
     return lines.map((line) => Object.fromEntries(line.split("\t").map((cell, index) => [names[index] ?? "", cell])));
   }
 
+  /** kill -9 by the host: Docker's restart policy takes it for a crash. */
+  async killProcess(server: PairServer, service: "mysql" | "redis" = "mysql"): Promise<void> {
+    process.kill(await this.pid(server, service), "SIGKILL");
+  }
+
+  async pid(server: PairServer, service: "mysql" | "redis" = "mysql"): Promise<number> {
+    const { stdout } = await runChecked("docker", [
+      "inspect",
+      "--format",
+      "{{.State.Pid}}",
+      this.container(server, service),
+    ]);
+    return Number(stdout);
+  }
+
+  /** The server that both take for the leader. */
+  async leader(): Promise<PairServer> {
+    const [a, b] = [await this.status("a"), await this.status("b")];
+    if (a.leader === undefined || a.leader !== b.leader) throw new Error(`a says ${a.leader}, b says ${b.leader}`);
+    return a.leader;
+  }
+
+  /** Waits until that server serves as leader. */
+  async untilPrimary(server: PairServer, seconds: number): Promise<void> {
+    await soon(seconds, async () => {
+      const { status } = await this.http(server, "/primary");
+      if (status !== 200) throw new Error(`server ${server} is no leader: ${(await this.status(server)).because}`);
+    });
+  }
+
+  /** Waits until both servers have everything. @returns the leader. */
+  async untilWhole(seconds: number): Promise<PairServer> {
+    return await soon(seconds, async () => {
+      const leader = await this.leader();
+      const { members, because } = await this.status(leader);
+      if (members.length !== 2) throw new Error(`only ${members} has everything: ${because}`);
+      return leader;
+    });
+  }
+
   async redis(server: PairServer, ...words: readonly string[]): Promise<string> {
     const { stdout } = await runChecked("docker", [
       ...["exec", "--env", `REDISCLI_AUTH=${redisPassword}`, this.container(server, "redis"), "redis-cli", ...words],
@@ -335,6 +375,10 @@ export class ThrowAwayPair {
   /** @param path of the controller's local port. */
   async http(server: PairServer, path: string): Promise<{ status: number; text: string }> {
     return await HttpClient.url(`http://127.0.0.1:${this.#ports[server]}`).ask(path, { timeout: 3000 });
+  }
+
+  localPort(server: PairServer): number {
+    return this.#ports[server];
   }
 
   async status(server: PairServer): Promise<Status> {
@@ -420,6 +464,7 @@ export class Writer {
 
   /** Acknowledged rows that a server has not got. */
   async missing(server: PairServer): Promise<readonly number[]> {
+    const until = [...this.acknowledged];
     const connection = await this.#pair.connect(server);
     try {
       const [rows] = await connection.query<RowDataPacket[]>("SELECT id FROM acknowledged WHERE id >= ? AND id < ?", [
@@ -427,7 +472,7 @@ export class Writer {
         this.#first + 1_000_000,
       ]);
       const there = new Set(rows.map((row) => Number(row["id"])));
-      return this.acknowledged.filter((id) => !there.has(id));
+      return until.filter((id) => !there.has(id));
     } finally {
       await connection.end();
     }

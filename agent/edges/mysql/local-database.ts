@@ -45,6 +45,7 @@ export class LocalDatabase {
   #eyes: MysqlSession | undefined;
   #hands: MysqlSession | undefined;
   #look: Promise<DatabaseLook> | undefined;
+  #lastLook: DatabaseLook = { database: "silent", details: undefined, run: undefined };
   #isCloning = false;
 
   constructor(configuration: AgentConfiguration, note: Note, onEnd: () => void) {
@@ -63,10 +64,20 @@ export class LocalDatabase {
 
   /** Never throws. The controller's own look and the peer's question share one. */
   look(): Promise<DatabaseLook> {
-    this.#look ??= this.#lookNow().finally(() => {
-      this.#look = undefined;
-    });
+    this.#look ??= this.#lookNow()
+      .then((look) => {
+        this.#lastLook = look;
+        return look;
+      })
+      .finally(() => {
+        this.#look = undefined;
+      });
     return this.#look;
+  }
+
+  /** A new look, or the last one when it takes longer than that: the other server must not wait for a mysqld that dies here. */
+  async lookWithin(milliseconds: number): Promise<DatabaseLook> {
+    return await within(milliseconds, "mysqld", this.look()).catch(() => this.#lastLook);
   }
 
   async #lookNow(): Promise<DatabaseLook> {
