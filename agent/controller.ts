@@ -288,7 +288,7 @@ export class Controller {
 
   /** What the peer's controller hears. Its mysqld part is looked at anew. */
   async answerPeer(): Promise<PeerAnswer> {
-    const look = await this.#database.lookWithin(100);
+    const look = await this.#database.quickLook();
     const { view } = this.#state;
     return {
       database: typeof look.database === "string" ? undefined : look.database,

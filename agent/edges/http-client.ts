@@ -52,7 +52,18 @@ export class HttpClient {
     return this.#send(path, request);
   }
 
-  #send(path: string, { method = "GET", body, headers = {}, timeout }: HttpRequest): Promise<IncomingMessage> {
+  /** A kept connection may be closed by the other side in this very moment: a question, unlike a change, is asked again. */
+  async #send(path: string, request: HttpRequest): Promise<IncomingMessage> {
+    try {
+      return await this.#sendOnce(path, request);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (request.method !== undefined || (code !== "ECONNRESET" && code !== "EPIPE")) throw error;
+      return await this.#sendOnce(path, request);
+    }
+  }
+
+  #sendOnce(path: string, { method = "GET", body, headers = {}, timeout }: HttpRequest): Promise<IncomingMessage> {
     const content = body === undefined ? undefined : JSON.stringify(body);
     const options: RequestOptions = {
       ...this.#options,

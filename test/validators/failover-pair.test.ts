@@ -17,6 +17,19 @@ const eventNames = (server: PairServer) => pair.events(server).map((one) => one[
 const count = (server: PairServer, event: string) => eventNames(server).filter((one) => one === event).length;
 const epoch = async () => (await pair.status(await pair.leader())).epoch;
 
+/** The pair is whole and may move: more than three moves an hour would halt it. @returns the leader. */
+async function whole(): Promise<PairServer> {
+  const leader = await pair.untilWhole(90);
+  await soon(20, async () => expect((await pair.imHa(leader, "resume")).stderr).toBe(""));
+  return leader;
+}
+
+/** Waits until a fault has been seen: right after it both still say what was before. @returns the leader. */
+async function wholeAfter(before: number, seconds = 90): Promise<PairServer> {
+  await soon(seconds, async () => expect(await epoch()).toBeGreaterThan(before));
+  return await pair.untilWhole(seconds);
+}
+
 beforeAll(async () => {
   await pair.start();
   pair.startController("a");
@@ -60,6 +73,7 @@ it("kill -9 of the leader's mysqld: the other leads, nothing acknowledged is los
 });
 
 it("kill of the whole container: its controller starts it again", async () => {
+  await whole();
   docker("kill", pair.container("b"));
   await pair.untilPrimary("a", 15);
   expect(await writer.missing("a")).toEqual([]);
@@ -67,6 +81,8 @@ it("kill of the whole container: its controller starts it again", async () => {
 });
 
 it("a leader that wrote what nobody acknowledged is cloned anew, its binary logs are kept", async () => {
+  await whole();
+  const before = await epoch();
   // Everybody waits, nothing is acknowledged, and the binary log of the leader has it already.
   await pair.signalController("b", "SIGSTOP");
   docker("pause", pair.container("b"));
@@ -75,7 +91,7 @@ it("a leader that wrote what nobody acknowledged is cloned anew, its binary logs
   await pair.killProcess("a");
   docker("unpause", pair.container("b"));
   await pair.signalController("b", "SIGCONT");
-  const leader = await pair.untilWhole(90);
+  const leader = await wholeAfter(before);
   expect(await writer.missing(leader)).toEqual([]);
   if (leader === "b") {
     expect(count("a", "cloned")).toBe(clones + 1);
@@ -84,7 +100,7 @@ it("a leader that wrote what nobody acknowledged is cloned anew, its binary logs
 });
 
 it("a planned switchover: a short pause, and nothing is lost", async () => {
-  const from = await pair.untilWhole(60);
+  const from = await whole();
   writer.resetGap();
   await soon(30, async () => {
     const { exitCode, stderr } = await pair.imHa(from, "switchover", "--to", other(from), "--yes");
@@ -100,7 +116,7 @@ it("a planned switchover: a short pause, and nothing is lost", async () => {
 });
 
 it("a controller that is killed and started again costs no failover", async () => {
-  const leader = await pair.untilWhole(60);
+  const leader = await whole();
   const before = await epoch();
   for (const server of [leader, other(leader)]) {
     await pair.signalController(server, "SIGKILL");
@@ -113,7 +129,7 @@ it("a controller that is killed and started again costs no failover", async () =
 });
 
 it("a frozen controller is no leader to anybody, and is fenced when it thaws", async () => {
-  const leader = await pair.untilWhole(60);
+  const leader = await whole();
   await pair.signalController(leader, "SIGSTOP");
   await pair.untilPrimary(other(leader), 20);
   expect(pair.deadline(leader) * 1000).toBeLessThan(bootMilliseconds());
@@ -126,7 +142,7 @@ it("a frozen controller is no leader to anybody, and is fenced when it thaws", a
 });
 
 it("etcd away: the leader stays while the other server answers and follows", async () => {
-  const leader = await pair.untilWhole(60);
+  const leader = await whole();
   const before = writer.acknowledged.length;
   pair.etcdProcess?.kill("SIGSTOP");
   await pause(8);
@@ -138,7 +154,7 @@ it("etcd away: the leader stays while the other server answers and follows", asy
 });
 
 it("the replica leaves before a planned stop: nobody waits for it", async () => {
-  const leader = await pair.untilWhole(60);
+  const leader = await whole();
   const replica = other(leader);
   const { exitCode, stderr } = await pair.imHa(replica, "degrade");
   expect(stderr).toBe("");
