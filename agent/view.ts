@@ -229,7 +229,7 @@ export interface View {
   readonly peer: ServerName;
   readonly votes: Votes | "away";
   readonly votesAwayFor: number;
-  /** The sync set of the last successful read; kept while etcd is away. */
+  /** The sync set of the last read that was believed (`whyHalted`); kept while etcd is away. */
   readonly lastSyncSet: SyncSet | undefined;
   /** The lease that this controller holds. `remaining` is counted from before the last renewal was sent. */
   readonly lease: { readonly id: string; readonly remaining: number } | undefined;

@@ -96,8 +96,8 @@ function asVotes(view: View, file: PairFile, theirs: PairFile | undefined): Vote
   };
 }
 
-function writeFile(before: PairFile, file: PairFile): Action {
-  return { kind: "write-pair-file", file, ifModRevision: before.syncSet?.modRevision ?? 0 };
+function writeFile(before: PairFile, file: PairFile, finishes?: string): Action {
+  return { kind: "write-pair-file", file, ifModRevision: before.syncSet?.modRevision ?? 0, finishes };
 }
 
 /** Every change by the leader makes a newer record: the other copies only what is newer. */
@@ -122,7 +122,8 @@ function translated(file: PairFile, decision: Decision): Decision {
     case "reinit": {
       const { ifModRevision, ...record } = action.record;
       const syncSet: SyncSet = { ...record, leaderRevision: ifModRevision + 1, modRevision: ifModRevision + 1 };
-      return write({ ...file, syncSet, lead: "held", handover: undefined });
+      const next: PairFile = { ...file, syncSet, lead: "held", handover: undefined };
+      return { ...decision, action: writeFile(file, next, action.id) };
     }
     case "release-lease":
       return write(changed(file, { lead: "released" }));

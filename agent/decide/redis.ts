@@ -35,8 +35,8 @@ function leadRedis(view: View, redis: Redis, limits: Limits): RedisDecision {
   const kept = peerRedis(view);
   const mayWait = view.redisNotLeadingFor < limits.redisRestore;
   // This run came back empty: the other server's copy is what is left.
-  if (mayWait && redis.assigned === undefined && redis.isEmpty && isWhole(kept)) {
-    return kept.assigned === "detached"
+  if (mayWait && redis.assigned === undefined && redis.isEmpty && (kept === undefined || isWhole(kept))) {
+    return kept?.assigned === "detached"
       ? act({ kind: "follow-redis", run, source: view.peer }, "empty here: what the other server kept is copied back")
       : wait("none", "empty here: waiting until the other server keeps its copy");
   }
