@@ -3,7 +3,7 @@ import type { AgentOptions } from "node:https";
 import { messageOf } from "../lib/errors.ts";
 import type { Action, Decision, Decisions, RecordSyncSet } from "./action.ts";
 import { type AgentConfiguration, readSecret } from "./configuration.ts";
-import { advanceRecord, decide } from "./decide.ts";
+import { advanceRecord, decide, whyHalted } from "./decide.ts";
 import { BackendProbe } from "./edges/backend.ts";
 import { bootMilliseconds, Since, within } from "./edges/clock.ts";
 import { EtcdClient } from "./edges/etcd/client.ts";
@@ -74,7 +74,13 @@ export class Controller {
     this.requests = new Requests(() => this.wake());
     this.#records = new Records(paths.state, paths.runtime);
     this.#database = new LocalDatabase(configuration, note, () => this.wake());
-    this.#redis = redis === undefined ? undefined : new LocalRedis(configuration, redis, note);
+    this.#redis =
+      redis === undefined
+        ? undefined
+        : new LocalRedis(configuration, redis, note, () => {
+            this.published.dropRedis();
+            this.wake();
+          });
     this.#backend = backend === undefined ? undefined : new BackendProbe(backend);
     const tls: AgentOptions = {
       ca: readFileSync(http.tls.certificateAuthority),
@@ -200,7 +206,7 @@ export class Controller {
     const database = this.#databaseOf(look, leads);
     const writable = typeof database !== "string" && database.writable;
     if (votes !== "away") {
-      this.#lastSyncSet = votes.syncSet;
+      if (whyHalted(this.#records.record, votes) === undefined) this.#lastSyncSet = votes.syncSet;
       this.#knownLeader = votes.leader?.server;
     }
     if (peerAnswer !== "silent" && peerAnswer.database !== undefined) {
@@ -375,6 +381,7 @@ export class Controller {
         return;
       case "write-pair-file":
         await this.#records.keepPair(action.file, action.ifModRevision);
+        if (action.finishes !== undefined) this.requests.finish(action.finishes, "done", because);
         this.#peer.nudge();
         return;
       case "withdraw":

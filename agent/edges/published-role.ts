@@ -48,6 +48,11 @@ export class PublishedRole {
     this.#tellHook(role);
   }
 
+  /** The run of Redis for which it was published is over: the next one may have lost everything. */
+  dropRedis(): void {
+    this.#redis = "none";
+  }
+
   /** At the end of the program: nobody need wait for the deadline. */
   withdraw(): void {
     this.#until = 0;

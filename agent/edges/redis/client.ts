@@ -17,24 +17,27 @@ export class RedisClient {
   readonly #socket: Socket;
   readonly #waiting: Waiting[] = [];
   #buffer = Buffer.alloc(0);
+  readonly #onEnd: () => void;
   #isUsable = true;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, onEnd: () => void) {
     this.#socket = socket;
+    this.#onEnd = onEnd;
     socket.on("data", (chunk) => this.#read(chunk));
     socket.on("close", () => this.#fail(new Error("Redis closed the connection")));
     socket.on("error", (error) => this.#fail(error));
   }
 
-  /** @throws Error when nothing answers in time, or the password is refused. */
+  /** @param onEnd called once when the connection has ended. @throws Error when nothing answers in time, or the password is refused. */
   static async connect(
     host: string,
     port: number,
     password: string | undefined,
     timeout: number,
+    onEnd: () => void = () => {},
   ): Promise<RedisClient> {
     const socket = createConnection({ host, port, noDelay: true });
-    const client = new RedisClient(socket);
+    const client = new RedisClient(socket, onEnd);
     const timer = setTimeout(() => client.end(), timeout);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -82,6 +85,7 @@ export class RedisClient {
     this.#isUsable = false;
     this.#socket.destroy();
     for (const one of this.#waiting.splice(0)) one.reject(error);
+    this.#onEnd();
   }
 
   #read(chunk: Buffer): void {

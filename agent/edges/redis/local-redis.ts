@@ -39,6 +39,8 @@ export class LocalRedis {
   readonly #docker: DockerEngine;
   readonly #note: Note;
   readonly #noteFile: string;
+  /** The run of Redis that was looked at may be over. */
+  readonly #onEnd: () => void;
   #client: RedisClient | undefined;
   #assigned: Assigned | undefined;
   #isLoaded = false;
@@ -46,11 +48,12 @@ export class LocalRedis {
   #lastFailure = "";
   details: RedisDetails | undefined;
 
-  constructor(configuration: AgentConfiguration, redis: RedisConfiguration, note: Note) {
+  constructor(configuration: AgentConfiguration, redis: RedisConfiguration, note: Note, onEnd: () => void) {
     this.#configuration = configuration;
     this.#redis = redis;
     this.#docker = new DockerEngine(configuration.paths.dockerSocket);
     this.#note = note;
+    this.#onEnd = onEnd;
     this.#noteFile = join(configuration.paths.runtime, "redis-run");
   }
 
@@ -87,7 +90,7 @@ export class LocalRedis {
   async #connected(timeout: number): Promise<RedisClient> {
     if (this.#client?.isUsable) return this.#client;
     const { host, port } = this.#redis;
-    this.#client = await RedisClient.connect(host, port, this.#password, timeout);
+    this.#client = await RedisClient.connect(host, port, this.#password, timeout, this.#onEnd);
     return this.#client;
   }
 
@@ -141,7 +144,6 @@ export class LocalRedis {
   }
 
   async #effect(action: Exclude<RedisAction, { kind: "wait" }>): Promise<void> {
-    if (action.kind === "reload-redis") return await this.#reload();
     const { statement } = this.#configuration.timing;
     const { host, port } = this.#redis;
     const client = await RedisClient.connect(host, port, this.#password, statement);
@@ -156,6 +158,9 @@ export class LocalRedis {
           await send("CONFIG", "SET", "repl-backlog-size", String(64 * 1024 * 1024));
           await this.#admit(send);
           break;
+        case "reload-redis":
+          await send("REPLICAOF", "NO", "ONE");
+          return await this.#reload();
         case "detach-redis":
           await send("REPLICAOF", "NO", "ONE");
           await this.#admit(send);
