@@ -1,6 +1,6 @@
 import type { Decision } from "../action.ts";
 import type { Limits, OperatorRequest, View, Votes } from "../view.ts";
-import { act, has, memberOf, peerDatabase, presentRole, speaking } from "./judge.ts";
+import { act, memberOf, peerDatabase, presentRole, speaking } from "./judge.ts";
 import { whyPeerIsNotReady } from "./lead.ts";
 import { whyTooManyMoves } from "./moves.ts";
 
@@ -124,11 +124,11 @@ export function reinit(
   if (view.record.cloning) return refused("there is no whole copy of the data here");
   const peer = peerDatabase(view);
   if (peer?.writable) return refused("the other server is open: it leads, or stop it first");
-  if (peer !== undefined && !has(database, peer.executed)) {
-    return refused("the other server has transactions that are not here; if they are to be lost, stop it first");
-  }
   const { syncSet } = votes;
   const known = view.peerAnswer === "silent" ? 0 : view.peerAnswer.epoch;
+  if (known > view.record.epoch) {
+    return refused(`the other server knows epoch ${known}, and this one ${view.record.epoch}: the data is there`);
+  }
   return act(
     {
       kind: "reinit",

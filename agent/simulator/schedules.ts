@@ -491,7 +491,7 @@ function planLostReplica(world: World, from: number, _to: number): void {
     world.operator.stayAwake();
     const { now } = world.events;
     world.invariants.stall = {
-      bound: 21_000,
+      bound: 24_000,
       from: now,
       to: now + 26_000,
       why: "the replica is off, and the operator said so",
