@@ -107,9 +107,19 @@ function answerPromote(view: View, votes: Votes, done: Answer, refused: Answer):
   const database = speaking(view.database);
   if (presentRole(view, votes) === "leader") return done("this server leads");
   if (votes.leader?.server === view.peer && view.pair === undefined) return refused("the other server leads");
-  if (view.peerAnswer !== "silent") return refused("the other server answers, so it is not off");
+  if (view.peerAnswer !== "silent" && !isWhatLedGone(view, votes)) {
+    return refused("the other server answers, so it is not off");
+  }
   if (view.record.cloning || database?.executed.isEmpty) return refused("there is no whole copy of the data here");
   return undefined;
+}
+
+/** The server that led is back with another data directory. */
+function isWhatLedGone(view: View, votes: Votes): boolean {
+  const peer = peerDatabase(view);
+  const { syncSet: set } = votes;
+  if (peer === undefined || set?.lastLeader.server !== view.peer) return false;
+  return peer.data !== set.lastLeader.data && !peer.writable;
 }
 
 /** This server has the data, whatever etcd says. Also how a pair begins. */
