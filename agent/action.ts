@@ -75,7 +75,10 @@ export type Role = "leader" | "replica" | "none";
  */
 export type RedisAction =
   | { readonly kind: "wait" }
-  /** REPLICAOF NO ONE, admit replicas, CONFIG SET of what a leader needs; assigned "leader". */
+  /**
+   * REPLICAOF NO ONE; then, when a look shows that the data set is still whole (a full copy may have begun since the decision), admit
+   * replicas, CONFIG SET of what a leader needs; assigned "leader".
+   */
   | { readonly kind: "lead-redis"; readonly run: string }
   /** REPLICAOF the other server, with its password; replicas are not admitted; assigned "replica". */
   | { readonly kind: "follow-redis"; readonly run: string; readonly source: ServerName }

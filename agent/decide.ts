@@ -44,6 +44,8 @@ function decideWithVotes(view: View, votes: View["votes"], limits: Limits): Deci
 function standHalted(view: View, votes: Votes, why: string): Decision {
   const { request } = view;
   const because = `HALTED: ${why}. im-ha reinit --leader tells who has the data`;
+  // It boots closed; and who has the data can only be seen when both answer.
+  if (view.database === "down") return act({ kind: "start-database" }, "none", because);
   const stand = standWithoutVotes(view, because);
   if (request === undefined) return stand;
   const refused = (reason: string): Decision =>

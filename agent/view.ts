@@ -236,6 +236,10 @@ export interface View {
   /** "down": no process. "silent": a process that does not answer in time. */
   readonly database: Database | "down" | "silent";
   readonly databaseAwayFor: number;
+  /**
+   * Asked after the own look (an older answer would seem to lack what is here) and in this very round, never one that came late. A peer that
+   * was silent the last time is waited for only briefly: every step of a promotion would cost the whole timeout of a dead server.
+   */
   readonly peerAnswer: PeerAnswer | "silent";
   readonly peerSilentFor: number;
   /** How long this controller has been the leader without having opened. */

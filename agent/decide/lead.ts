@@ -160,7 +160,7 @@ function leadPair(
   const { instance, semiSync, writable } = database;
   const role = writable ? "leader" : "none";
   const why =
-    whyPeerIsOut(view, set) ?? (removal === "by itself" ? whyToRemovePeer(view, database, limits) : undefined);
+    whyPeerIsOut(view, set) ?? (removal === "by itself" ? whyToRemovePeer(view, set, database, limits) : undefined);
   if (why !== undefined) return record(set, [me], why, writable);
   if (votes.handover === view.peer) return handOver(view, votes, database, limits);
   if (votes.handover === view.me) return endHandover(view, votes.handover, role);
@@ -188,15 +188,11 @@ function endHandover(view: View, handover: Votes["handover"], role: Decision["ro
 
 /** The other server itself says that it is no longer the member that it was; or a person does who has looked. */
 export function whyPeerIsOut(view: View, set: SyncSet): string | undefined {
-  const peer = peerDatabase(view);
   const member = memberOf(set, view.peer);
   if (view.request?.kind === "degrade" && view.request.peerIsOff && view.peerAnswer === "silent") {
     return "the operator says that the other server is off";
   }
   if (view.peerAnswer === "silent") return undefined;
-  if (peer !== undefined && peer.instance !== member?.instance) {
-    return "the other server's mysqld was restarted: it may have lost what it acknowledged";
-  }
   if (view.peerAnswer.withdrawn !== undefined && view.peerAnswer.withdrawn.instance === member?.instance) {
     return "the other server withdrew from the set";
   }
@@ -204,9 +200,13 @@ export function whyPeerIsOut(view: View, set: SyncSet): string | undefined {
   return undefined;
 }
 
-function whyToRemovePeer(view: View, database: Database, limits: Limits): string | undefined {
+function whyToRemovePeer(view: View, set: SyncSet, database: Database, limits: Limits): string | undefined {
   const { semiSync, writable } = database;
-  const replication = peerDatabase(view)?.replication;
+  const peer = peerDatabase(view);
+  if (peer !== undefined && peer.instance !== memberOf(set, view.peer)?.instance) {
+    return "the other server's mysqld was restarted: it may have lost what it acknowledged";
+  }
+  const replication = peer?.replication;
   if (semiSync.clients > 1)
     return `${semiSync.clients} receivers acknowledge: an acknowledgement may be somebody else's`;
   if (writable && !(semiSync.enabled && semiSync.active)) return "commits did not wait: the other server may lack some";

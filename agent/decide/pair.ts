@@ -264,6 +264,8 @@ function followByFile(view: View, votes: Votes, set: SyncSet, pair: Pair, limits
   if (isTakenOver(view, votes, set, pair, database, limits)) {
     return promote({ ...view, lease: undefined }, votes, set, database, set.modRevision + 1, limits);
   }
+  // Said by this controller, between two of its steps: the new run of mysqld alone does not say that no promotion of the old one is under way.
+  if (isMember && member.instance !== database.instance) return withdraw("mysqld was restarted here");
   const why = isMember ? whyToWithdraw(view, database, limits) : undefined;
   if (why !== undefined) return withdraw(why);
   if (withdrawn !== undefined && !withdrawn.planned && member?.instance !== withdrawn.instance) {

@@ -1,6 +1,6 @@
 import type { Decision } from "../action.ts";
 import type { Limits, OperatorRequest, View, Votes } from "../view.ts";
-import { act, has, memberOf, peerDatabase, presentRole, speaking } from "./judge.ts";
+import { act, memberOf, peerDatabase, presentRole, speaking } from "./judge.ts";
 import { whyPeerIsNotReady } from "./lead.ts";
 import { whyTooManyMoves } from "./moves.ts";
 
@@ -107,9 +107,19 @@ function answerPromote(view: View, votes: Votes, done: Answer, refused: Answer):
   const database = speaking(view.database);
   if (presentRole(view, votes) === "leader") return done("this server leads");
   if (votes.leader?.server === view.peer && view.pair === undefined) return refused("the other server leads");
-  if (view.peerAnswer !== "silent") return refused("the other server answers, so it is not off");
+  if (view.peerAnswer !== "silent" && !isWhatLedGone(view, votes)) {
+    return refused("the other server answers, so it is not off");
+  }
   if (view.record.cloning || database?.executed.isEmpty) return refused("there is no whole copy of the data here");
   return undefined;
+}
+
+/** The server that led is back with another data directory. */
+function isWhatLedGone(view: View, votes: Votes): boolean {
+  const peer = peerDatabase(view);
+  const { syncSet: set } = votes;
+  if (peer === undefined || set?.lastLeader.server !== view.peer) return false;
+  return peer.data !== set.lastLeader.data && !peer.writable;
 }
 
 /** This server has the data, whatever etcd says. Also how a pair begins. */
@@ -124,11 +134,11 @@ export function reinit(
   if (view.record.cloning) return refused("there is no whole copy of the data here");
   const peer = peerDatabase(view);
   if (peer?.writable) return refused("the other server is open: it leads, or stop it first");
-  if (peer !== undefined && !has(database, peer.executed)) {
-    return refused("the other server has transactions that are not here; if they are to be lost, stop it first");
-  }
   const { syncSet } = votes;
   const known = view.peerAnswer === "silent" ? 0 : view.peerAnswer.epoch;
+  if (known > view.record.epoch) {
+    return refused(`the other server knows epoch ${known}, and this one ${view.record.epoch}: the data is there`);
+  }
   return act(
     {
       kind: "reinit",

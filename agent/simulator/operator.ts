@@ -68,7 +68,7 @@ export class Operator {
     }
     if (this.#closedSince === undefined || now - this.#closedSince < 5000) return;
     const burnt = this.burnt === undefined ? undefined : world.servers[this.burnt];
-    if (burnt !== undefined && !burnt.isUp) this.ask(world.other(burnt), { kind: "promote" });
+    if (burnt !== undefined) this.ask(world.other(burnt), { kind: "promote" });
     else if (world.invariants.unplannedMoves >= 3) this.#onBoth({ kind: "resume" });
     else this.#degrade();
   }

@@ -321,7 +321,7 @@ function planBackends(world: World, from: number, _to: number): void {
 
 /** The leader goes on alone and its disk burns. What only it had is lost, and a person has to say so. */
 function planBurntLeader(world: World, from: number, _to: number): void {
-  world.events.after(world.random.between(from + 5000, from + 8000), () => {
+  world.events.after(world.random.between(from + 1000, from + 5000), () => {
     const leader = leaderOf(world);
     const replica = world.other(leader);
     world.log(`--- ${replica.name} is off, then ${leader.name} burns`);
@@ -491,7 +491,7 @@ function planLostReplica(world: World, from: number, _to: number): void {
     world.operator.stayAwake();
     const { now } = world.events;
     world.invariants.stall = {
-      bound: 21_000,
+      bound: 24_000,
       from: now,
       to: now + 26_000,
       why: "the replica is off, and the operator said so",

@@ -18,6 +18,9 @@ import { leaseTtl } from "./simulated-votes.ts";
 import type { World } from "./world.ts";
 
 const requestTimeout = 1000;
+/** How long a peer is waited for that was silent the last time; now and then it gets the whole timeout again. */
+const silentPeerTimeout = 200;
+const patienceEvery = 3000;
 const pauseBetween = 500;
 const roleLasts = 3000;
 /** A wall clock that reads like one. */
@@ -48,6 +51,7 @@ export class SimulatedController {
   #backendDownSince: Since;
   #peerLastExecuted: GtidSet | undefined;
   #isRedisBusy = false;
+  #patientAt = 0;
   #knownLeader: ServerName | undefined;
 
   constructor(world: World, server: SimulatedServer) {
@@ -114,23 +118,35 @@ export class SimulatedController {
       isOver = true;
       this.#decide(votes, database, peerAnswer);
     };
+    const isPatient = this.#peerSilentSince === undefined || sentAt - this.#patientAt >= patienceEvery;
+    if (isPatient) this.#patientAt = sentAt;
+    let isPatienceOver = false;
     const done = () => {
+      if (pending === 0 || (isPatienceOver && pending === 1 && peerAnswer === "silent")) finish();
+    };
+    const answered = () => {
       pending -= 1;
-      if (pending === 0) finish();
+      done();
     };
     this.#later(requestTimeout, finish);
+    if (!isPatient) {
+      this.#later(silentPeerTimeout, () => {
+        isPatienceOver = true;
+        done();
+      });
+    }
     this.#later(world.random.between(1, 5), () => {
       if (isOver) return;
       const { isHung, isCloning, isRunning } = server.database;
       if (!isHung) {
         database = isCloning ? "silent" : isRunning ? world.databases.observe(server) : "down";
-        done();
+        answered();
       }
       // After our own look: an older answer would seem to lack what we have.
       world.askPeer(server, (answer) => {
         if (isOver || !this.isAlive) return;
         peerAnswer = answer;
-        done();
+        answered();
       });
     });
     world.askVotes(
@@ -147,7 +163,7 @@ export class SimulatedController {
           this.#lease = answer.isKept ? { id: answer.leaseId, validUntil: sentAt + leaseTtl } : undefined;
           if (!answer.isKept) server.leaseInRun = undefined;
         }
-        done();
+        answered();
       },
     );
   }
@@ -269,7 +285,8 @@ export class SimulatedController {
         break;
       case "start-database":
         world.databases.start(server);
-        break;
+        this.#later(pauseBetween, () => this.#cycle());
+        return;
       case "fence":
         if (action.instance === undefined || action.instance === database.instance) world.databases.fence(server);
         break;

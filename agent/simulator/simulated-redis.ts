@@ -72,7 +72,7 @@ export class SimulatedRedis {
     switch (action.kind) {
       case "lead-redis":
         this.#follow(undefined);
-        this.#assigned = { run: this.runs, role: "leader" };
+        if (this.complete) this.#assigned = { run: this.runs, role: "leader" };
         break;
       case "follow-redis":
         this.#follow(action.source);

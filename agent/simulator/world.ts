@@ -189,7 +189,8 @@ export class World {
     const before = this.#newestFile();
     server.fileBefore = server.file;
     server.file = file;
-    if (this.#newestFile() === file) this.#onRecorded(server, before.syncSet, before.lead === "released");
+    // Of the promoted server's own file: the old leader may have taken the lead back meanwhile, and then waits for a confirmation.
+    if (this.#newestFile() === file) this.#onRecorded(server, before.syncSet, server.fileBefore.lead === "released");
   }
 
   #onRecorded(server: SimulatedServer, before: SyncSet | undefined, isReleased: boolean): void {
