@@ -1,4 +1,4 @@
-import type { DataOwner, JoinSample, Member, Move, PairFile, ServerName } from "./view.ts";
+import type { DataOwner, JoinSample, Member, Move, PairFile, ServerName, Withdrawal } from "./view.ts";
 
 /** One transaction on the sync set: it happens only if the leader key and the record are still those of the view. */
 export interface RecordSyncSet {
@@ -34,9 +34,15 @@ export type Action =
    */
   | { readonly kind: "reinit"; readonly id: string; readonly record: Omit<RecordSyncSet, "kind" | "leaderRevision"> }
   /** `witness: none`: the whole file, fsynced and renamed, if it is still at this modRevision (0: there is none). */
-  | { readonly kind: "write-pair-file"; readonly file: PairFile; readonly ifModRevision: number }
-  /** Durable record: `withdrawn` is this run of mysqld; undefined takes the withdrawal back. */
-  | { readonly kind: "withdraw"; readonly instance: string | undefined }
+  | {
+      readonly kind: "write-pair-file";
+      readonly file: PairFile;
+      readonly ifModRevision: number;
+      /** Id of the request that is done when it is written. */
+      readonly finishes: string | undefined;
+    }
+  /** Durable record: `withdrawn`; undefined takes the withdrawal back. */
+  | { readonly kind: "withdraw"; readonly withdrawal: Withdrawal | undefined }
   /** What the operator asked for is done, or is refused; `because` of the decision is for the operator's eyes. */
   | { readonly kind: "finish-request"; readonly id: string; readonly outcome: "done" | "refused" }
   | RecordSyncSet
@@ -69,18 +75,24 @@ export type Role = "leader" | "replica" | "none";
  */
 export type RedisAction =
   | { readonly kind: "wait" }
-  /** REPLICAOF NO ONE, admit replicas, CONFIG SET of what a leader needs; assigned "leader". */
+  /**
+   * REPLICAOF NO ONE; then, when a look shows that the data set is still whole (a full copy may have begun since the decision), admit
+   * replicas, CONFIG SET of what a leader needs; assigned "leader".
+   */
   | { readonly kind: "lead-redis"; readonly run: string }
   /** REPLICAOF the other server, with its password; replicas are not admitted; assigned "replica". */
   | { readonly kind: "follow-redis"; readonly run: string; readonly source: ServerName }
   /** REPLICAOF NO ONE, and nobody is sent there: it keeps what it has for a leader that lost its own; replicas are admitted; assigned "detached". */
   | { readonly kind: "detach-redis"; readonly run: string }
-  /** Load the newest file on disk again: a full copy was cut off in the middle. Alert: it is older than the leader's was. */
+  /**
+   * REPLICAOF NO ONE, so that no new copy begins, and load the newest file on disk: a full copy was cut off in the middle. Alert: it is
+   * older than what the leader had.
+   */
   | { readonly kind: "reload-redis"; readonly run: string };
 
 export interface RedisDecision {
   readonly action: RedisAction;
-  /** Who is sent here for Redis: "leader" for writes. Expires with the role of the server. */
+  /** Who is sent here for Redis: "leader" for writes. Expires with the role of the server, and with this run of Redis. */
   readonly role: Role;
   readonly because: string;
 }

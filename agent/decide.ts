@@ -1,9 +1,16 @@
-import type { Decision } from "./action.ts";
+import type { Decision, Decisions } from "./action.ts";
 import { elect } from "./decide/elect.ts";
 import { follow } from "./decide/follow.ts";
+import { whyHalted } from "./decide/halt.ts";
+import { act } from "./decide/judge.ts";
 import { lead } from "./decide/lead.ts";
+import { decideWithoutWitness, leaderOfFile } from "./decide/pair.ts";
+import { decideRedis } from "./decide/redis.ts";
+import { answerRequest, reinit } from "./decide/request.ts";
 import { standWithoutVotes } from "./decide/without-votes.ts";
-import { type DurableRecord, defaultLimits, type Limits, type View, type Votes } from "./view.ts";
+import { defaultLimits, type Limits, type ServerName, type View, type Votes } from "./view.ts";
+
+export { advanceRecord, whyHalted } from "./decide/halt.ts";
 
 /**
  * The whole controller in one pure function: from what is seen now to the one next thing to do. It keeps no state of its own, so a
@@ -11,44 +18,44 @@ import { type DurableRecord, defaultLimits, type Limits, type View, type Votes }
  * they prevent: docs/failover-protocol.md. Which transactions are safe never depends on a clock; the bounds in `limits` decide only how
  * long people wait.
  */
-export function decide(view: View, limits: Limits = defaultLimits): Decision {
-  if (view.votes === "away") return standWithoutVotes(view, `etcd does not answer for ${view.votesAwayFor} ms`);
-  const halted = whyHalted(view.record, view.votes);
-  if (halted !== undefined)
-    return standWithoutVotes(view, `HALTED: ${halted}. im-ha reinit --leader tells who has the data`);
-  switch (view.votes.leader?.server) {
+export function decide(view: View, limits: Limits = defaultLimits): Decisions {
+  const decision =
+    view.pair === undefined ? decideWithVotes(view, view.votes, limits) : decideWithoutWitness(view, view.pair, limits);
+  return { ...decision, redis: decideRedis(view, decision.role, knownLeader(view), limits) };
+}
+
+function decideWithVotes(view: View, votes: View["votes"], limits: Limits): Decision {
+  if (votes === "away") return standWithoutVotes(view, `etcd does not answer for ${view.votesAwayFor} ms`);
+  const halted = whyHalted(view.record, votes);
+  if (halted !== undefined) return standHalted(view, votes, halted);
+  const answer = answerRequest(view, votes, limits);
+  if (answer !== undefined) return answer;
+  switch (votes.leader?.server) {
     case view.me:
-      return lead(view, view.votes, limits);
+      return lead(view, votes, limits);
     case view.peer:
-      return follow(view, view.votes);
+      return follow(view, votes);
     default:
-      return elect(view, view.votes, limits);
+      return elect(view, votes, limits);
   }
 }
 
-/**
- * Votes that went backwards were restored from an old copy: they may name a server that has not got everything.
- * @returns undefined when they did not.
- */
-export function whyHalted(record: DurableRecord, votes: Votes): string | undefined {
-  if (record.clusterId !== undefined && record.clusterId !== votes.clusterId) {
-    return `etcd is another cluster (${votes.clusterId}, before ${record.clusterId})`;
-  }
-  if (votes.revision < record.highestRevision) {
-    return `etcd is at revision ${votes.revision} and was at ${record.highestRevision}`;
-  }
-  const epoch = votes.syncSet?.epoch ?? 0;
-  if (epoch < record.epoch) return `etcd says epoch ${epoch}, and it was ${record.epoch}`;
-  return undefined;
+/** Only a person who looked at both servers can say who has the data. */
+function standHalted(view: View, votes: Votes, why: string): Decision {
+  const { request } = view;
+  const because = `HALTED: ${why}. im-ha reinit --leader tells who has the data`;
+  // It boots closed; and who has the data can only be seen when both answer.
+  if (view.database === "down") return act({ kind: "start-database" }, "none", because);
+  const stand = standWithoutVotes(view, because);
+  if (request === undefined) return stand;
+  const refused = (reason: string): Decision =>
+    act({ kind: "finish-request", id: request.id, outcome: "refused" }, stand.role, reason);
+  if (request.kind !== "reinit") return refused(because);
+  // Nobody renews a lease of a cluster that nobody believes: it ends by itself.
+  return votes.leader === undefined ? (reinit(view, votes, request, refused) ?? stand) : stand;
 }
 
-/** What the durable record is to say after these votes were seen. */
-export function advanceRecord(record: DurableRecord, votes: Votes): DurableRecord {
-  if (whyHalted(record, votes) !== undefined) return record;
-  return {
-    ...record,
-    clusterId: votes.clusterId,
-    highestRevision: votes.revision,
-    epoch: votes.syncSet?.epoch ?? record.epoch,
-  };
+function knownLeader(view: View): ServerName | undefined {
+  if (view.pair !== undefined) return leaderOfFile(view.pair.file);
+  return view.votes === "away" ? undefined : view.votes.leader?.server;
 }

@@ -70,6 +70,22 @@ export class GtidSet {
     return true;
   }
 
+  /** The transactions of this set that are not in the other. */
+  minus(other: GtidSet): GtidSet {
+    const left = new Map<string, readonly (readonly [number, number])[]>();
+    for (const [name, list] of this.#intervals) {
+      let rest = list;
+      for (const [from, to] of other.#intervals.get(name) ?? []) {
+        rest = rest.flatMap(([first, last]): (readonly [number, number])[] => {
+          const before: (readonly [number, number])[] = first < from ? [[first, Math.min(last, from - 1)]] : [];
+          return last > to ? [...before, [Math.max(first, to + 1), last]] : before;
+        });
+      }
+      if (rest.length > 0) left.set(name, rest);
+    }
+    return new GtidSet(left);
+  }
+
   /** Every transaction of both. */
   union(other: GtidSet): GtidSet {
     const both = new Map(this.#intervals);

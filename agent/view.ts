@@ -152,7 +152,7 @@ export interface PeerAnswer {
   /** The server that it takes for the leader, from etcd or, when etcd is away, from what it knew last. */
   readonly leader: ServerName | undefined;
   /** Its durable record's `withdrawn`. */
-  readonly withdrawn: string | undefined;
+  readonly withdrawn: Withdrawal | undefined;
   /** Its own last look at its Redis; undefined when it is down or does not answer. */
   readonly redis: Redis | undefined;
   readonly backend: Backend;
@@ -172,11 +172,17 @@ export interface DurableRecord {
   readonly cloning: boolean;
   /** Highest modRevision of a sync set that was seen: etcd restored from a copy that is only little older grows past highestRevision by itself. */
   readonly setRevision: number;
-  /**
-   * A run of mysqld for which this server gave its membership up (a planned stop, a mysqld that does not start). It is not promoted by
-   * itself as that member again, so the leader may go on without it.
-   */
-  readonly withdrawn: string | undefined;
+  readonly withdrawn: Withdrawal | undefined;
+}
+
+/**
+ * A server that gave its membership up: it is not promoted by itself as that member again, so the leader may go on without it. Another run
+ * of mysqld is another member.
+ */
+export interface Withdrawal {
+  readonly instance: string;
+  /** By an operator, before a planned stop; it lasts until mysqld starts again or `im-ha resume`. Else until the cause is gone. */
+  readonly planned: boolean;
 }
 
 /**
@@ -223,18 +229,22 @@ export interface View {
   readonly peer: ServerName;
   readonly votes: Votes | "away";
   readonly votesAwayFor: number;
-  /** The sync set of the last successful read; kept while etcd is away. */
+  /** The sync set of the last read that was believed (`whyHalted`); kept while etcd is away. */
   readonly lastSyncSet: SyncSet | undefined;
   /** The lease that this controller holds. `remaining` is counted from before the last renewal was sent. */
   readonly lease: { readonly id: string; readonly remaining: number } | undefined;
   /** "down": no process. "silent": a process that does not answer in time. */
   readonly database: Database | "down" | "silent";
   readonly databaseAwayFor: number;
+  /**
+   * Asked after the own look (an older answer would seem to lack what is here) and in this very round, never one that came late. A peer that
+   * was silent the last time is waited for only briefly: every step of a promotion would cost the whole timeout of a dead server.
+   */
   readonly peerAnswer: PeerAnswer | "silent";
   readonly peerSilentFor: number;
   /** How long this controller has been the leader without having opened. */
   readonly promotingFor: number;
-  /** How long the leader's key has been free. */
+  /** How long the leader's key has been free; without a witness, how long the local file has said "released". */
   readonly leaderlessFor: number;
   readonly record: DurableRecord;
   readonly memory: Memory;

@@ -55,3 +55,20 @@ export const failoverCredentials = {
   /** Whoever shows it may change something from another machine. */
   token: `${credentialsDirectory}/failover-token`,
 } as const;
+
+/**
+ * What the controller's account needs in MySQL, on both servers. Beside looking, opening, closing, replicating and cloning it wakes the
+ * events of a promoted server, without becoming their definer: `SET_ANY_DEFINER` from 8.2 on, before that `SET_USER_ID`.
+ */
+export const failoverPrivileges = {
+  static: ["RELOAD", "PROCESS", "REPLICATION CLIENT", "EVENT"],
+  dynamic: [
+    "BACKUP_ADMIN",
+    "CLONE_ADMIN",
+    "CONNECTION_ADMIN",
+    "REPLICATION_SLAVE_ADMIN",
+    "SYSTEM_VARIABLES_ADMIN",
+    "SET_ANY_DEFINER",
+  ],
+  beforeMysql82: { SET_ANY_DEFINER: "SET_USER_ID" },
+} as const;

@@ -5,7 +5,9 @@ import { act, memberOf, peerDatabase, replicaRole, speaking, wait } from "./judg
 /** The other server leads. */
 export function follow(view: View, votes: Votes): Decision {
   if (view.database === "down") {
-    return act({ kind: "start-database" }, "none", "the other server leads, and mysqld is down here");
+    return votes.maintenance
+      ? wait("none", "maintenance: mysqld is down, and whoever stopped it starts it")
+      : act({ kind: "start-database" }, "none", "the other server leads, and mysqld is down here");
   }
   const database = speaking(view.database);
   if (database === undefined) return wait("none", "the other server leads, and mysqld does not answer here");

@@ -10,6 +10,8 @@ import { act, peerDatabase, replicaRole, speaking, wait } from "./judge.ts";
 export function standWithoutVotes(view: View, why: string): Decision {
   const database = speaking(view.database);
   if (database === undefined || !database.writable) return wait(replicaRole(database), why);
+  // A suite that is being taken over: it runs as it always ran, and nobody else can have been promoted.
+  if (view.record.epoch === 0) return wait("none", `${why}; the pair was never set up here, mysqld is left alone`);
   const set = view.lastSyncSet;
   const alone = set?.members.every((member) => member.server === view.me) === true;
   // With semi-sync off nobody can have been added: adding begins with switching it on.

@@ -1,4 +1,4 @@
-import type { Action, Decision } from "../action.ts";
+import type { Action, Decisions } from "../action.ts";
 import { GtidSet } from "../gtid-set.ts";
 import type { Database, View } from "../view.ts";
 import type { Variant } from "./variant.ts";
@@ -166,7 +166,7 @@ export const knownBad: readonly Variant[] = [
     decide: (view, decide) => {
       const decision = decide(view);
       return view.votes === "away" && decision.action.kind === "fence"
-        ? { action: { kind: "wait" }, role: "leader", because: "known-bad" }
+        ? { ...decision, action: { kind: "wait" }, role: "leader" }
         : decision;
     },
   },
@@ -198,7 +198,7 @@ export const knownBad: readonly Variant[] = [
     decide: (view, decide) => {
       const decision = decide(view);
       return decision.action.kind === "take-lease" && view.leaderlessFor < 45_000 && speaking(view)?.writable === false
-        ? { action: { kind: "wait" }, role: "none", because: "known-bad" }
+        ? { ...decision, action: { kind: "wait" }, role: "none" }
         : decision;
     },
   },
@@ -221,6 +221,6 @@ function speaking(view: View): Database | undefined {
   return typeof view.database === "string" ? undefined : view.database;
 }
 
-function replaced(decision: Decision, action: Action): Decision {
+function replaced(decision: Decisions, action: Action): Decisions {
   return { ...decision, action };
 }

@@ -6,6 +6,8 @@ export interface Transaction {
   readonly id: number;
   readonly origin: ServerName;
   readonly number: number;
+  /** When it was committed on its origin. */
+  readonly at: number;
 }
 
 interface Waiting {
@@ -107,7 +109,7 @@ export class SimulatedDatabase {
   /** A client's commit. @returns false when it is refused. */
   commit(id: number, now: number, acknowledge: () => void): boolean {
     if (!this.writable) return false;
-    const transaction = { id, origin: this.server, number: this.#counts[this.server] + 1 };
+    const transaction = { id, origin: this.server, number: this.#counts[this.server] + 1, at: now };
     this.#execute(transaction);
     if (this.semiSync) this.waiting.push({ place: this.log.length, since: now, acknowledge });
     else acknowledge();
@@ -179,6 +181,11 @@ export class SimulatedDatabase {
     this.start();
   }
 
+  /** Age of the oldest transaction that is received and not applied. */
+  lag(now: number): number {
+    return this.relay[0] === undefined ? 0 : now - this.relay[0].at;
+  }
+
   holds(id: number): boolean {
     return this.contents.has(id) || this.relayContents.has(id);
   }
@@ -199,7 +206,7 @@ export class SimulatedDatabase {
               receiver: this.receiver,
               applier: this.applier,
               received: GtidSet.prefixes(this.#received),
-              lagMilliseconds: 0,
+              lagMilliseconds: this.lag(now),
             },
       oldestWaitMilliseconds: this.waiting[0] === undefined ? 0 : now - this.waiting[0].since,
     };

@@ -76,17 +76,35 @@ export class SimulatedVotes {
     return state.revision;
   }
 
+  requestHandover(to: ServerName, leaderRevision: number, now: number): void {
+    this.#expire(now);
+    const { leader, syncSet } = this.#state;
+    if (leader === undefined || syncSet?.leaderRevision !== leaderRevision) return;
+    if (leader.createRevision === leaderRevision) this.setHandover(to);
+  }
+
   setHandover(to: ServerName | undefined): void {
     this.#state.revision += 1;
     this.#state.handover = to;
   }
 
-  setMaintenance(on: boolean): void {
+  setMaintenance(on: boolean, resumedAt: number | undefined): void {
     this.#state.revision += 1;
     this.#state.maintenance = on;
+    this.#state.resumedAt = resumedAt ?? this.#state.resumedAt;
   }
 
-  /** What an operator's `reinit` writes. */
+  /** @returns whether it was written: nobody leads, and the record is still as it was seen. */
+  reinit(record: Omit<RecordSyncSet, "kind" | "leaderRevision">, now: number): boolean {
+    this.#expire(now);
+    if (this.#state.leader !== undefined) return false;
+    const { ifModRevision, ...syncSet } = record;
+    if ((this.#state.syncSet?.modRevision ?? 0) !== ifModRevision) return false;
+    this.begin({ ...syncSet, leaderRevision: 0 });
+    return true;
+  }
+
+  /** The record with which a pair begins. */
   begin(syncSet: Omit<SyncSet, "modRevision">): void {
     this.#state.revision += 1;
     this.#state.syncSet = { ...syncSet, modRevision: this.#state.revision };
@@ -97,9 +115,10 @@ export class SimulatedVotes {
     return { ...this.#state };
   }
 
-  /** A restore makes a new cluster; leases are gone. */
-  restore(snapshot: State): void {
-    this.#state = { ...snapshot, clusterId: `${snapshot.clusterId}-restored`, leader: undefined };
+  /** Leases are gone. @param isNewCluster a restore by the book; else members with old disks were started as if nothing had happened. */
+  restore(snapshot: State, isNewCluster: boolean): void {
+    const clusterId = isNewCluster ? `${this.#state.clusterId}-restored` : this.#state.clusterId;
+    this.#state = { ...snapshot, clusterId, leader: undefined };
     this.#leases.clear();
   }
 

@@ -1,4 +1,4 @@
-import type { Decision } from "../action.ts";
+import type { Decisions } from "../action.ts";
 import type { View } from "../view.ts";
 
 /**
@@ -6,13 +6,15 @@ import type { View } from "../view.ts";
  * these: a variant lies to it, changes what it says, or carries out the effects wrongly.
  */
 export interface Variant {
-  /** Number of the rule in docs/failover-protocol.md. */
-  readonly rule: number;
+  /** Number of the rule in docs/failover-protocol.md; "Redis" for its last section. */
+  readonly rule: number | "Redis";
   readonly name: string;
   /** Stands between the view and the decision. */
-  readonly decide?: (view: View, decide: (view: View) => Decision) => Decision;
+  readonly decide?: (view: View, decide: (view: View) => Decisions) => Decisions;
   /** Records the sync set without comparing anything. */
   readonly recordsBlindly?: boolean;
+  /** Opens after a record of the set, whatever became of it. */
+  readonly opensAfterAnyRecord?: boolean;
   /** Fences by a clean shutdown. */
   readonly fencesGracefully?: boolean;
   /** mysqld boots with replication started. */
@@ -25,6 +27,14 @@ export interface Variant {
   readonly forgetsCloning?: boolean;
   /** The role that others read stays for ever. */
   readonly roleNeverExpires?: boolean;
+  /** The role that others read ends at a moment of the wall clock. */
+  readonly deadlineByWallClock?: boolean;
   /** A restarted controller does not know its lease. */
   readonly forgetsLease?: boolean;
+  /** The file that stands in for etcd is not fsynced: power off brings back what it was before. */
+  readonly losesFile?: boolean;
+  /** Redis lets replicas in before a controller has looked at it. */
+  readonly redisAdmitsAtBoot?: boolean;
+  /** Clients are sent to a Redis that was restarted since the role was published. */
+  readonly redisRoleOutlivesRun?: boolean;
 }
