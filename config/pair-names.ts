@@ -25,6 +25,8 @@ export const pairPaths = {
   leaderCheck: `${programDirectory}/im-leader-check`,
   /** Variables and plugins of MySQL as they were before stage 2. */
   mysqlUndo: `${undoDirectory}/mysql-pair`,
+  /** Server B's mark that its MySQL belongs to a pair of ours: a later `up` may take it in again. */
+  memberMark: `${stateDirectory}/pair-member`,
   nonlocalBind: "/etc/sysctl.d/60-im-suite.conf",
 } as const;
 

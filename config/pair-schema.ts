@@ -98,6 +98,8 @@ export const redundancy = z.strictObject({
       admin: mebibytes(32, 128),
     })
     .prefault({}),
+  /** Processors of the two data servers: the controller brings its own Node, and server B runs A's images. */
+  architecture: z.enum(["x64", "arm64"], { error: "expected x64 or arm64" }).default("x64"),
   /** Others that may reach the ports between the servers, for example a monitoring host of yours. */
   allowedPeers: z.array(address).default([]),
   /** Raised by one: the next `up` brings server A's images to B again, after a deploy of yours. */

@@ -38,6 +38,7 @@ export function checkStage2(configuration: Configuration, facts: PairServersFact
       ? checkSystem("im:witness", witness.address, facts.witness.general)
       : []),
     ...checkMachines(facts),
+    ...checkArchitecture(configuration, facts),
     ...checkVotes(configuration, facts),
     ...checkNetwork(configuration, facts),
     ...checkVip(configuration, facts),
@@ -84,6 +85,21 @@ function checkMachines(facts: PairServersFacts): Finding[] {
     );
   }
   return findings;
+}
+
+/** Server B runs A's images, and the controller's own Node is for one kind of processor. */
+function checkArchitecture({ redundancy }: Configuration, facts: PairServersFacts): Finding[] {
+  const expected = redundancy.architecture === "x64" ? "x86_64" : "aarch64";
+  return (["a", "b"] as const).flatMap((name) => {
+    const { architecture } = facts[name].general.system;
+    if (architecture === expected || !["x86_64", "aarch64"].includes(architecture)) return [];
+    return [
+      refuse(
+        "im:redundancy.architecture",
+        `= "${redundancy.architecture}": server ${name} is ${architecture}. Expected two servers of one kind, and im:redundancy.architecture: ${architecture === "x86_64" ? "x64" : "arm64"} when both are.`,
+      ),
+    ];
+  });
 }
 
 function checkVotes(configuration: Configuration, facts: PairServersFacts): Finding[] {

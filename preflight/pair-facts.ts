@@ -1,6 +1,6 @@
 import { failoverUnit } from "../config/failover.ts";
-import { credentialsDirectory, stateDirectory } from "../config/names.ts";
-import { pairUnits } from "../config/pair-names.ts";
+import { credentialsDirectory } from "../config/names.ts";
+import { pairPaths, pairUnits } from "../config/pair-names.ts";
 import { quote } from "../lib/shell.ts";
 import { mysqlInContainer } from "../templates/container-clients.ts";
 
@@ -56,9 +56,6 @@ export interface PairQuestions {
   readonly mysqlContainer: string | undefined;
 }
 
-/** Server B's mark that its MySQL belongs to a pair of ours: a later `up` may take it in again. */
-export const memberMark = `${stateDirectory}/pair-member`;
-
 /** Seconds for which VRRP is listened to: two advertisements at the usual pace. */
 const listenSeconds = 2.2;
 
@@ -108,7 +105,7 @@ export function renderPairQuestions(questions: PairQuestions): string[] {
     'fact pair.machine "$(cat /etc/machine-id 2>/dev/null)"',
     `ip -o -4 addr show 2>/dev/null | awk '{printf "pair.address\\t%s %s\\n", $2, $4}'`,
     `for unit in ${units.join(" ")}; do if timeout 5 systemctl is-active --quiet "$unit" 2>/dev/null; then fact pair.unit "$unit"; fi; done`,
-    `if [ -e ${quote(memberMark)} ]; then fact pair.member yes; fi`,
+    `if [ -e ${quote(pairPaths.memberMark)} ]; then fact pair.member yes; fi`,
     ...(peerAddress === undefined
       ? []
       : [
@@ -135,7 +132,7 @@ function mysqlQuestions(container: string): string[] {
     mysqlInContainer,
     `if [ -e ${quote(optionFile)} ] && [ "$(docker inspect --format '{{.State.Running}}' ${quote(container)} 2>/dev/null)" = true ]; then`,
     `  if answer=$(mysql_in_container ${quote(container)} ${quote(optionFile)} <<<${quote(mysqlQuestion)} 2>&1); then`,
-    `    sed 's/^/pair.mysql\\t/' <<<"$answer"`,
+    '    while IFS= read -r line; do fact pair.mysql "$line"; done <<<"$answer"',
     "  else",
     '    fact pair.mysql.error "$(printf "%s" "$answer" | tail -n 1)"',
     "  fi",

@@ -185,6 +185,7 @@ export function stage2(configuration: Configuration, below: StackBelow): StackOu
       {
         host,
         files,
+        architecture: redundancy.architecture,
         agent: {
           server: { name: server, address: address[server] },
           peer: { name: peer, address: address[peer] },

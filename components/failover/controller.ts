@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { failoverCredentials, failoverPaths } from "../../config/failover.ts";
+import type { NodeArchitecture } from "../../config/node-runtime.ts";
 import { type AgentFileOptions, renderAgentFile } from "../../templates/pair/agent-file.ts";
 import type { Host } from "../host/host.ts";
 import { HostFile } from "../host/host-file.ts";
@@ -56,6 +57,7 @@ export interface ControllerArgs {
   readonly host: Host;
   readonly files: ControllerFiles;
   readonly agent: AgentFileOptions;
+  readonly architecture: NodeArchitecture;
 }
 
 /** The failover controller of one data server: its configuration, its program and its unit. */
@@ -69,7 +71,11 @@ export class Controller extends pulumi.ComponentResource {
     );
     new ControllerProgram(
       `${name}-program`,
-      { host: args.host, rerunWhen: [configuration.sha256, ...args.files.hashes] },
+      {
+        host: args.host,
+        rerunWhen: [configuration.sha256, ...args.files.hashes],
+        architecture: args.architecture,
+      },
       { parent: this, dependsOn: configuration },
     );
     this.registerOutputs({});

@@ -1,4 +1,4 @@
-import { failoverAccounts, failoverCredentials } from "../../config/failover.ts";
+import { failoverAccounts, failoverCredentials, failoverUnit } from "../../config/failover.ts";
 import { pairPaths } from "../../config/pair-names.ts";
 import { quote, script } from "../../lib/shell.ts";
 import { mysqlInContainer } from "../container-clients.ts";
@@ -211,8 +211,13 @@ export function renderPrepareReplica(mysql: MysqlOnServer): string {
     functions(mysql),
     ...readPasswords,
     "unset replication_password",
+    `mark=${quote(pairPaths.memberMark)}`,
     // The account that only a clone of A brings: this is a member.
-    `if [ "$(ask "SELECT COUNT(*) FROM mysql.user WHERE user = '${failoverAccounts.replication}'")" != 0 ]; then exit 0; fi`,
+    `if [ "$(ask "SELECT COUNT(*) FROM mysql.user WHERE user = '${failoverAccounts.replication}'")" != 0 ]; then`,
+    '  : >"$mark"',
+    ...takeInAgain(mysql),
+    "  exit 0",
+    "fi",
     `tables=$(ask "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema')")`,
     'if [ "$tables" != 0 ]; then echo "MySQL on this server is not empty ($tables tables): its data would be replaced by that of server a. Move it away first." >&2; exit 1; fi',
     // A run that was cut off may have closed it already.
@@ -228,7 +233,27 @@ export function renderPrepareReplica(mysql: MysqlOnServer): string {
     "if at_least 8.2 \"$version\"; then ask 'RESET BINARY LOGS AND GTIDS'; else ask 'RESET MASTER'; fi",
     ...bootsReadOnly(),
     "ask 'SET GLOBAL super_read_only = ON'",
+    ': >"$mark"',
   );
+}
+
+/**
+ * A member that was left by a destroy of stage 2 knows the accounts of then. While its controller runs they come by replication; without one
+ * the controller could not even look, so its password is put in by hand, outside the binary log.
+ */
+function takeInAgain({ container }: MysqlOnServer): string[] {
+  return [
+    `  login() { mysql_in_container ${quote(container)} <(printf '[client]\\nuser=${failoverAccounts.mysql}\\npassword=%s\\nhost=127.0.0.1\\nprotocol=tcp\\nssl-mode=REQUIRED\\n' "$agent_password") <<<'DO 1' >/dev/null 2>&1; }`,
+    `  if ! timeout 10 systemctl is-active --quiet ${failoverUnit} && ! login; then`,
+    "    ask 'SET GLOBAL super_read_only = OFF'; ask 'SET GLOBAL read_only = OFF'",
+    "    sql >/dev/null <<SQL",
+    "SET SESSION sql_log_bin = 0;",
+    ...agentAccount(),
+    "SQL",
+    ...bootsReadOnly().map((line) => `    ${line}`),
+    "    ask 'SET GLOBAL super_read_only = ON'",
+    "  fi",
+  ];
 }
 
 function bootsReadOnly(): string[] {

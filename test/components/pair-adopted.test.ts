@@ -1,7 +1,10 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { StackOutputs } from "../../stacks/stage1-outputs.ts";
 import { canary, type Registered, settled, useMocks } from "../support/mocks.ts";
 import { testPair } from "../support/pair.ts";
+
+// The real ones bundle the controller and fetch Node.
+vi.mock("../../components/failover/program-files.ts", () => import("../support/program-files.ts"));
 
 let all: readonly Registered[];
 let outputs: StackOutputs;

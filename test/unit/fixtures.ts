@@ -1,3 +1,5 @@
+import { type Foundation, foundationOf } from "../../config/foundation.ts";
+import { parseConfiguration } from "../../config/load.ts";
 import { suitePorts } from "../../config/ports.ts";
 import type { ServerFacts } from "../../preflight/facts.ts";
 
@@ -80,5 +82,21 @@ export function adoptableFacts(): ServerFacts {
       binlogFormat: "ROW",
       dataMiB: 900,
     },
+  };
+}
+
+/** A stage 2 configuration: what its own file says, and the foundation of an adopted suite's stage 1. */
+export function pairConfiguration(): { own: Record<string, unknown>; foundation: Foundation } {
+  const key = { privateKeyFile: "~/.ssh/im-suite-ha", hostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5" };
+  const stage1 = adoptedConfiguration();
+  Object.assign(stage1.servers.a, { address: "10.0.0.11" });
+  return {
+    own: {
+      stage: 2,
+      servers: { b: { address: "10.0.0.12", ...key } },
+      witness: { mode: "host", address: "10.0.0.13", ...key },
+      vip: { mode: "keepalived", address: "10.0.0.100", prefixLength: 24, interface: "eth0" },
+    },
+    foundation: foundationOf(parseConfiguration(stage1)),
   };
 }

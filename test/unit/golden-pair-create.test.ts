@@ -1,8 +1,11 @@
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import { expectGolden } from "./golden.ts";
 import { shellcheck } from "./shellcheck.ts";
 import type { SentToServer } from "./stage1-program.ts";
 import { stage2Program } from "./stage2-program.ts";
+
+// The real ones bundle the controller and fetch Node.
+vi.mock("../../components/failover/program-files.ts", () => import("../support/program-files.ts"));
 
 let sent: ReadonlyMap<string, SentToServer>;
 beforeAll(async () => {
