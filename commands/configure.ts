@@ -16,9 +16,11 @@ import {
   secretsOf,
 } from "./configure/configuration-file.ts";
 import { askStage1 } from "./configure/stage1-questions.ts";
+import { askStage2 } from "./configure/stage2-questions.ts";
 import { ScratchProject } from "./configure/write.ts";
 import {
   chooseOwnStack,
+  foundationBelow,
   fromWhereTyped,
   type PulumiRunner,
   pulumiError,
@@ -61,13 +63,19 @@ async function configure(): Promise<number> {
   await requireLogin(pulumi, values.stack, scratch.read());
 
   const existing = readConfigurationFile(scratch.read());
-  refuseLaterStages(existing["stage"], values.stack);
+  const stage = stageOf(existing["stage"], values.stack);
   let stackExists = await scratch.stackExists();
   const hasSecrets = secretKeys.some((key) => existing[key] !== undefined);
   if (!stackExists && hasSecrets) {
     // Without the stack Pulumi cannot read the secrets of the file, and would ask for all of them again.
     await scratch.initialiseStack();
     stackExists = true;
+  }
+  if (stage === 2) {
+    await configureStage2({ asker, tell, scratch, pulumi, existing, stackExists });
+    tell(`\n${colour("green", "✔")} ${shownFile} is written.`);
+    tell(await nextSteps(stage, values.stack, values["config-file"]));
+    return 0;
   }
   const clear = hasSecrets ? await readFlatConfiguration(pulumi, scratch.target) : {};
   const secretsNow = Object.fromEntries(
@@ -94,8 +102,33 @@ async function configure(): Promise<number> {
   tell(`\n${colour("green", "✔")} ${shownFile} is written${secrets.size > 0 ? ", passwords encrypted" : ""}.`);
   const findings = checkStage1(configuration, facts).map(formatFinding);
   if (findings.length > 0) tell(`\nThe preview will say:\n${findings.map((line) => `  ${line}`).join("\n")}`);
-  tell(await nextSteps(values.stack, values["config-file"]));
+  tell(await nextSteps(stage, values.stack, values["config-file"]));
   return 0;
+}
+
+interface Stage2Run {
+  readonly asker: Asker;
+  readonly tell: (text: string) => void;
+  readonly scratch: ScratchProject;
+  readonly pulumi: PulumiRunner;
+  readonly existing: Record<string, unknown>;
+  readonly stackExists: boolean;
+}
+
+/** Stage 2 has no secrets of its own, and stands on what stage 1 says. */
+async function configureStage2({ asker, tell, scratch, pulumi, existing, stackExists }: Stage2Run): Promise<void> {
+  const own = Object.fromEntries(
+    Object.entries({ ...existing, stage: 2 }).map(([key, value]) => [`im:${key}`, JSON.stringify(value)]),
+  );
+  const foundation = await foundationBelow(pulumi, scratch.target, own);
+  if (foundation === undefined) throw new Error("stage 2 stands on a stage");
+  const { raw, findings } = await askStage2({ ask: asker, tell, existing }, foundation);
+  if (asker instanceof FileAsker) asker.requireAllTaken();
+  scratch.write(renderConfigurationFile(scratch.read(), raw, []));
+  if (!stackExists) await scratch.initialiseStack();
+  scratch.publish();
+  if (findings.length > 0)
+    tell(`\nThe preview will say:\n${findings.map((one) => `  ${formatFinding(one)}`).join("\n")}`);
 }
 
 function terminalOrRefusal(): Asker {
@@ -120,22 +153,22 @@ async function requireLogin(pulumi: PulumiRunner, stack: string, file: string): 
   }
 }
 
-function refuseLaterStages(configured: unknown, stack: string): void {
-  const later = /^stage([23])\b/.exec(stack.split("/").at(-1) ?? "")?.[1];
-  const stage = later ?? (configured === undefined ? undefined : String(configured));
-  if (stage !== undefined && stage !== "1") {
-    throw new OperatorError(
-      `${stack} is stage ${stage}: this version has stage 1 only. Type: npm run configure -- -s stage1`,
-    );
-  }
+/** By what is configured, else by the stack's name. */
+function stageOf(configured: unknown, stack: string): 1 | 2 {
+  const named = /^stage([23])\b/.exec(stack.split("/").at(-1) ?? "")?.[1];
+  const stage = configured === undefined ? (named ?? "1") : String(configured);
+  if (stage === "1" || stage === "2") return Number(stage) as 1 | 2;
+  throw new OperatorError(
+    `${stack} is stage ${stage}: this version has stages 1 and 2. Type: npm run configure -- -s stage2`,
+  );
 }
 
-async function nextSteps(stack: string, file: string | undefined): Promise<string> {
+async function nextSteps(stage: 1 | 2, stack: string, file: string | undefined): Promise<string> {
   const engine = await ensureEngine();
   const option = file === undefined ? "" : ` --config-file ${file}`;
   return [
     "",
-    "Next, see what stage 1 would add:",
+    `Next, see what stage ${stage} would add:`,
     ...(engine.source === "path"
       ? []
       : ['  eval "$(npm run --silent pulumi -- --print-environment)"    # puts Pulumi on the PATH of this shell']),

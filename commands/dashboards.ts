@@ -1,14 +1,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, OperatorError, runMain } from "../lib/errors.ts";
-import { dashboardFiles } from "../templates/grafana/dashboards.ts";
+import { dashboardFiles, pairDashboardFiles } from "../templates/grafana/dashboards.ts";
 import { dataSource } from "../templates/grafana/render.ts";
 import { endQuietlyWithoutReader, parseOptions } from "./command-line.ts";
 import { fromWhereTyped } from "./pulumi-cli.ts";
 
 const help = `npm run dashboards -- --output FOLDER
 
-Writes our Grafana dashboards (host, MySQL, Redis, MinIO, backend, backups) as JSON files, for a Grafana that we do not manage: that
+Writes our Grafana dashboards (host, MySQL, Redis, MinIO, backend, backups, pair) as JSON files, for a Grafana that we do not manage: that
 of an adopted suite, or one elsewhere. Changes nothing on a server. A created suite's own Grafana has them already.
 How to import them: docs/runbooks/dashboards.md
 
@@ -31,7 +31,7 @@ await runMain(async () => {
   const folder = fromWhereTyped(options.output);
   try {
     mkdirSync(folder, { recursive: true });
-    for (const [name, content] of dashboardFiles()) {
+    for (const [name, content] of [...dashboardFiles(), ...pairDashboardFiles()]) {
       writeFileSync(join(folder, name), content);
       process.stdout.write(`${join(folder, name)}\n`);
     }

@@ -8,8 +8,16 @@ import { probe, probeOptionsFor } from "../preflight/probe.ts";
 import { endQuietlyWithoutReader, parseOptions } from "./command-line.ts";
 import { compareInventory, isClean, preflightRows, type Row, type Verdict } from "./doctor/compare.ts";
 import { type Inventory, inventorySchema, parseObserved, renderQuestions } from "./doctor/observe.ts";
+import { diagnosePair } from "./doctor/pair.ts";
 import { repairCommands } from "./doctor/repair.ts";
-import { chooseStack, pulumiRunner, readFlatConfiguration, readOutputs, readResources } from "./pulumi-cli.ts";
+import {
+  chooseStack,
+  foundationBelow,
+  pulumiRunner,
+  readFlatConfiguration,
+  readOutputs,
+  readResources,
+} from "./pulumi-cli.ts";
 import { renderTable } from "./table.ts";
 
 const help = `npm run doctor -- -s stage1 [--json] [--lab | --config-file FILE]
@@ -80,6 +88,11 @@ async function diagnoseServer(
   ];
 }
 
+function addressOf({ servers, witness }: Configuration, alias: string): string {
+  if (alias === "witness") return witness?.mode === "host" ? witness.address : "";
+  return servers[alias as ServerAlias]?.address ?? "";
+}
+
 const marks: Readonly<Record<Verdict, string>> = {
   fact: "",
   ok: colour("green", "ok"),
@@ -140,8 +153,11 @@ await runMain(async () => {
   const target = chooseStack({ stack: values.stack, lab: values.lab, configurationFile: values["config-file"] });
   const pulumi = await pulumiRunner(target.kind);
   const [flat, outputs] = await Promise.all([readFlatConfiguration(pulumi, target), readOutputs(pulumi, target)]);
-  const configuration = loadConfiguration(flat);
-  const servers = await diagnose(configuration, inventories(outputs));
+  const configuration = loadConfiguration(flat, await foundationBelow(pulumi, target, flat));
+  const servers =
+    configuration.stage === 1
+      ? await diagnose(configuration, inventories(outputs))
+      : await diagnosePair(configuration, inventories(outputs));
   const clean = Object.values(servers).every(isClean);
 
   if (values.json) {
@@ -156,7 +172,7 @@ await runMain(async () => {
     process.stdout.write("No pulumi up yet: only what a preview would check.\n");
   }
   for (const [alias, rows] of Object.entries(servers)) {
-    const address = configuration.servers[alias as ServerAlias]?.address;
+    const address = addressOf(configuration, alias);
     process.stdout.write(`\n${colour("bold", `server ${alias}, ${address}`)}\n`);
     printRows(values.problems ? rows.filter((row) => row.verdict !== "ok" && row.verdict !== "fact") : rows);
   }
@@ -166,7 +182,7 @@ await runMain(async () => {
     const pulumiCommand = target.kind === "lab" ? "npm run pulumi --" : "pulumi";
     const resources = await readResources(pulumi, target);
     const commands = Object.entries(servers).flatMap(([alias, rows]) => {
-      const address = configuration.servers[alias as ServerAlias]?.address ?? "";
+      const address = addressOf(configuration, alias);
       return repairCommands(pulumiCommand, target.stack, { alias, address }, rows, resources);
     });
     process.stdout.write(`To put back what drifted:\n${commands.map((command) => `  ${command}\n`).join("")}`);

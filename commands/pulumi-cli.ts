@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parse } from "yaml";
+import type { Foundation } from "../config/foundation.ts";
+import { readConfiguration } from "../config/load.ts";
 import { type Engine, ensureEngine } from "../engine/engine.ts";
 import { labConfigurationFile, labProjectFolder, labPulumiEnvironment } from "../engine/lab-pulumi.ts";
 import { OperatorError } from "../lib/errors.ts";
@@ -134,6 +136,28 @@ export async function readOutputs(
   }
   const outputs = JSON.parse(result.stdout) as Record<string, unknown>;
   return Object.keys(outputs).length === 0 ? undefined : outputs;
+}
+
+/**
+ * What the stack below a stage says, for a stage that stands on one; undefined for stage 1.
+ * @throws OperatorError when that stack has no such output.
+ */
+export async function foundationBelow(
+  pulumi: PulumiRunner,
+  target: StackTarget,
+  flat: Readonly<Record<string, string>>,
+): Promise<Foundation | undefined> {
+  const own = readConfiguration(flat);
+  const { stage, previousStack } = own;
+  if (stage !== 2 && stage !== 3) return undefined;
+  const stack = typeof previousStack === "string" ? previousStack : `stage${stage - 1}`;
+  const foundation = (await readOutputs(pulumi, { ...target, stack }))?.["foundation"];
+  if (foundation === undefined) {
+    throw new OperatorError(
+      `The stack ${stack}, on which ${target.stack} stands, has no output "foundation". Bring it up with this version first: pulumi up -s ${stack}`,
+    );
+  }
+  return foundation as Foundation;
 }
 
 /** The resources in the stack's state, secrets still encrypted. */

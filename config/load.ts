@@ -17,7 +17,14 @@ const projectNamespace = "im-suite-ha:";
  */
 export function loadConfiguration(flat: Readonly<Record<string, string>>, foundation?: Foundation): Configuration {
   const own = readConfiguration(flat);
-  if (foundation === undefined) return parseConfiguration(own);
+  if (foundation === undefined) {
+    if (own["stage"] === 2 || own["stage"] === 3) {
+      throw new OperatorError(
+        `im:stage = ${own["stage"]}: this stack stands on stage 1, and this is about stage 1 alone. Name that stack: -s stage1`,
+      );
+    }
+    return parseConfiguration(own);
+  }
   const { raw, repeated } = onFoundation(own, foundation);
   if (repeated.length > 0) {
     const keys = repeated.map((key) => `im:${key}`).join(", ");

@@ -33,4 +33,6 @@ export const pairPorts = {
   minioReplication: 9010,
   /** On 127.0.0.1: the peer's controller without TLS, for Prometheus. */
   peerController: 8010,
+  /** Metrics of etcd, on every voter: they give nothing away. */
+  etcdMetrics: 2381,
 } as const;

@@ -110,16 +110,20 @@ export function renderPairQuestions(questions: PairQuestions): string[] {
       ? []
       : [
           `fact pair.rtt "$(timeout 4 ping -n -c 3 -i 0.2 -W 1 ${quote(peerAddress)} 2>/dev/null | sed -n 's#^rtt [^=]*= [^/]*/\\([^/]*\\)/.*#\\1#p')"`,
-          `if timeout 2 ip route get ${quote(peerAddress)} 2>/dev/null | grep -q ' via '; then fact pair.routed yes; fi`,
+          `case "$(timeout 2 ip route get ${quote(peerAddress)} 2>/dev/null)" in *" via "*) fact pair.routed yes ;; esac`,
         ]),
     ...(vip === undefined
       ? []
       : [
-          `if ip -o addr show 2>/dev/null | grep -qF ${quote(` ${vip.address}/`)}; then fact pair.vip self; else`,
+          // Not by grep -q: it ends before ip does, and pipefail takes that for a no.
+          `case "$(ip -o addr show 2>/dev/null)" in`,
+          `  *${quote(` ${vip.address}/`)}*) fact pair.vip self ;;`,
+          "  *)",
           // The answer to a ping may be filtered; to the question for the hardware address it cannot be.
-          `  timeout 2 ping -n -c 1 -W 1 -I ${quote(vip.interface)} ${quote(vip.address)} >/dev/null 2>&1 || :`,
-          `  fact pair.vip "$(ip neigh show ${quote(vip.address)} 2>/dev/null | sed -n 's/.* lladdr \\([0-9a-f:]*\\).*/\\1/p' | head -n 1)"`,
-          "fi",
+          `    timeout 2 ping -n -c 1 -W 1 -I ${quote(vip.interface)} ${quote(vip.address)} >/dev/null 2>&1 || :`,
+          `    fact pair.vip "$(ip neigh show ${quote(vip.address)} 2>/dev/null | sed -n 's/.* lladdr \\([0-9a-f:]*\\).*/\\1/p' | head -n 1)"`,
+          "    ;;",
+          "esac",
         ]),
     ...(mysqlContainer === undefined ? [] : mysqlQuestions(mysqlContainer)),
     ...(vip === undefined ? [] : [`wait "$listener" || :; sed 's/^/pair.vrrp\\t/' "$heard"; rm -f -- "$heard"`]),

@@ -20,12 +20,13 @@ export async function probePair(configuration: Configuration): Promise<PairServe
   const [a, b, third] = await Promise.all([
     look(servers.a, "im:servers.a", pairQuestions(configuration, "a")),
     look(servers.b, "im:servers.b", pairQuestions(configuration, "b")),
-    witness.mode === "host"
-      ? look(witness, "im:witness", { peerAddress: undefined, vip: undefined, mysqlContainer: undefined })
-      : undefined,
+    witness.mode === "host" ? look(witness, "im:witness", noPairQuestions) : undefined,
   ]);
   return { a, b, witness: third };
 }
+
+/** The witness is asked nothing about the two. */
+export const noPairQuestions: PairQuestions = { peerAddress: undefined, vip: undefined, mysqlContainer: undefined };
 
 /** What one of the data servers is asked beside the general facts. */
 export function pairQuestions(configuration: Configuration, name: PairServer): PairQuestions {

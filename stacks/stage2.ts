@@ -35,6 +35,7 @@ import { etcdClientUrl } from "../templates/pair/etcd.ts";
 import { dataServerPorts, exporterPorts, voterPorts } from "../templates/pair/firewall.ts";
 import type { StackBelow } from "./stack-below.ts";
 import type { StackOutputs } from "./stage1-outputs.ts";
+import { watchPair } from "./stage2-monitoring.ts";
 import { stage2Outputs } from "./stage2-outputs.ts";
 
 const stage = 2;
@@ -63,6 +64,7 @@ export function stage2(configuration: Configuration, below: StackBelow): StackOu
   const dataPrograms = [
     "haproxy",
     "nft",
+    "jq",
     ...(vip.mode === "keepalived" ? ["keepalived" as const] : []),
     ...votesHere,
   ] as const;
@@ -245,7 +247,7 @@ export function stage2(configuration: Configuration, below: StackBelow): StackOu
   const applications = new ReplicaApplications("b-applications", onB, { dependsOn: whole });
   const minio = moved.includes("minio")
     ? new MinioReplication(
-        "minio-replication",
+        "a-minio-replication",
         {
           host: a,
           sites: {
@@ -279,7 +281,14 @@ export function stage2(configuration: Configuration, below: StackBelow): StackOu
         )
       : [];
 
+  // Server b watched like server a, and the pair by server a's Prometheus.
+  const watched = watchPair({ configuration, pair, credentials, a, b, voters: voters.map(({ member }) => member) }, [
+    whole,
+    ...(minio === undefined ? [] : [minio]),
+  ]);
+
   const everything = [
+    ...watched,
     ...firewalls,
     ...[votes, minio].filter((one) => one !== undefined),
     ...[filesA, filesB, primary, images, network, engines, rootLogin, replica, balancerA, balancerB],

@@ -24,6 +24,7 @@ const pairPrograms = {
   etcd: { packageName: "etcd-server", unit: "etcd.service" },
   etcdctl: { packageName: "etcd-client", unit: undefined },
   chronyd: { packageName: "chrony", unit: undefined },
+  jq: { packageName: "jq", unit: undefined },
 } as const;
 
 export type PairProgram = keyof typeof pairPrograms;

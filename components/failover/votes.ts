@@ -56,7 +56,7 @@ export class Votes extends pulumi.ComponentResource {
       first,
       (files, rerunWhen) =>
         new HostScript(
-          `${name}-${first.member.name}-member`,
+          `${first.member.name}-${name}-member`,
           {
             host: first.host,
             create: renderFoundCluster(first.member),
@@ -71,12 +71,12 @@ export class Votes extends pulumi.ComponentResource {
       const previous = before;
       before = this.#member(name, voter, (files, rerunWhen) => {
         const invitation = new HostScript(
-          `${name}-${voter.member.name}-invitation`,
+          `${voter.member.name}-${name}-invitation`,
           { host: first.host, create: renderInvite(first.member, voter.member), timeoutSeconds: 240 },
           { parent: this, dependsOn: [...files, previous] },
         );
         return new HostScript(
-          `${name}-${voter.member.name}-member`,
+          `${voter.member.name}-${name}-member`,
           {
             host: voter.host,
             create: renderJoin(voter.member),
@@ -90,7 +90,7 @@ export class Votes extends pulumi.ComponentResource {
       });
     }
     const rootFile = new HostFile(
-      `${name}-root-password-file`,
+      `${first.member.name}-${name}-root-password-file`,
       {
         host: first.host,
         path: etcdPaths.rootPassword,
@@ -106,7 +106,7 @@ export class Votes extends pulumi.ComponentResource {
       .map(
         ({ member, host }) =>
           new HostFile(
-            `${name}-${member.name}-agent-password-file`,
+            `${member.name}-${name}-agent-password-file`,
             {
               host,
               path: failoverCredentials.etcd,
@@ -146,7 +146,7 @@ export class Votes extends pulumi.ComponentResource {
     { member, host, certificate }: Voter,
     start: (files: pulumi.Resource[], rerunWhen: pulumi.Input<string>[]) => HostScript,
   ): pulumi.Resource {
-    const prefix = `${name}-${member.name}`;
+    const prefix = `${member.name}-${name}`;
     const file = (part: string, path: string, content: pulumi.Input<string>, secret: boolean) =>
       new HostFile(
         `${prefix}-${part}`,

@@ -22,6 +22,8 @@ export interface ExportersArgs {
   /** Password of the im_exporter account. */
   readonly mysqlPassword: pulumi.Input<string>;
   readonly redisPassword: pulumi.Input<string>;
+  /** Whether endpoints are looked at from here too. Default yes. */
+  readonly blackbox?: boolean;
 }
 
 /** No server has a user of this number: credentials owned by it are readable by the exporters and by root alone. */
@@ -43,7 +45,7 @@ export class Exporters extends pulumi.ComponentResource {
     this.#node(name, args, textfiles);
     if (args.suite.mysql !== undefined) this.#mysqld(name, args, args.suite.mysql.port);
     if (args.suite.redis !== undefined) this.#redis(name, args, args.suite.redis.port);
-    this.#blackbox(name, args);
+    if (args.blackbox !== false) this.#blackbox(name, args);
     this.registerOutputs({});
   }
 

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { failoverAccounts } from "../../config/failover.ts";
 import { script } from "../../lib/shell.ts";
 import {
   type MysqlOnServer,
@@ -12,6 +13,8 @@ import {
 } from "../../templates/pair/mysql-preparation.ts";
 import type { Host } from "../host/host.ts";
 import { HostScript } from "../host/host-script.ts";
+
+const pairAccounts = [`${failoverAccounts.mysql}@%`, `${failoverAccounts.replication}@%`];
 
 export interface PreparedPrimaryArgs {
   readonly host: Host;
@@ -38,6 +41,7 @@ export class PreparedPrimary extends pulumi.ComponentResource {
       { host, create: renderPairAccounts(mysql), rerunWhen: args.rerunWhen },
       { parent: this, dependsOn: prepared },
     );
+    for (const account of pairAccounts) host.inventory.addMysqlAccount(account);
     this.settings = new HostScript(
       `${name}-settings`,
       { host, create: renderMysqlSettings(mysql) },
@@ -86,6 +90,7 @@ export class PairAccounts extends pulumi.ComponentResource {
       { host: args.host, create: renderPairAccounts(args.mysql), rerunWhen: args.rerunWhen },
       { parent: this },
     );
+    for (const account of pairAccounts) args.host.inventory.addMysqlAccount(account);
     this.registerOutputs({});
   }
 }

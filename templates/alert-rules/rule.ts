@@ -16,6 +16,8 @@ export type AlertService =
   | "containers"
   | "backup"
   | "growth"
+  | "pair"
+  | "votes"
   | "monitoring"
   | "watchdog";
 

@@ -1,5 +1,6 @@
 import { failoverAccounts, failoverCredentials, failoverPorts } from "../../config/failover.ts";
 import { type EtcdMemberName, etcdPaths, pairUnits } from "../../config/pair-names.ts";
+import { pairPorts } from "../../config/ports.ts";
 import { quote, script } from "../../lib/shell.ts";
 
 export interface EtcdMember {
@@ -30,7 +31,7 @@ export function renderEtcdEnvironment(member: EtcdMember): string {
     ETCD_AUTO_COMPACTION_MODE: "periodic",
     ETCD_AUTO_COMPACTION_RETENTION: "1h",
     // Metrics give nothing away, and Prometheus has no client certificate of ours.
-    ETCD_LISTEN_METRICS_URLS: "http://127.0.0.1:2381",
+    ETCD_LISTEN_METRICS_URLS: `http://${member.address}:${pairPorts.etcdMetrics}`,
     // 3.4 asks for this on 64-bit ARM; elsewhere it is ignored.
     ETCD_UNSUPPORTED_ARCH: "arm64",
   };

@@ -16,9 +16,10 @@ export const dataServerPorts: readonly number[] = [
   failoverPorts.controller,
   failoverPorts.etcdClient,
   failoverPorts.etcdPeer,
+  pairPorts.etcdMetrics,
 ];
 
-export const voterPorts: readonly number[] = [failoverPorts.etcdClient, failoverPorts.etcdPeer];
+export const voterPorts: readonly number[] = [failoverPorts.etcdClient, failoverPorts.etcdPeer, pairPorts.etcdMetrics];
 
 /** Exporters of server B, which server A's Prometheus reads. */
 export const exporterPorts: readonly number[] = [

@@ -27,12 +27,19 @@ const inClient = ({ container }: MinioSites, commands: string) =>
 export function renderReplicateMinio(sites: MinioSites): string {
   return script(
     minioInContainer,
-    `joined() { ${inClient(sites, "client admin replicate info a --json")} | grep -q ${quote(sites.urls.b)}; }`,
+    // Kept, then searched: grep -q ends before mc does, and pipefail takes that for a no.
+    "joined() {",
+    "  local said",
+    `  said=$(${inClient(sites, "client admin replicate info a --json")})`,
+    `  case "$said" in *${quote(sites.urls.b)}*) return 0 ;; *) return 1 ;; esac`,
+    "}",
     "if joined; then exit 0; fi",
     `buckets=$(${inClient(sites, "client ls b")})`,
     'if [ -n "$buckets" ]; then echo "MinIO on server b holds buckets that did not come from server a: remove them, or move them away" >&2; exit 1; fi',
     `${inClient(sites, "client admin replicate add a b")} >&2`,
     "joined",
+    // What was there before is found by MinIO's scanner in its own time; asked for, it comes at once.
+    `${inClient(sites, "client admin replicate resync start a b")} >&2`,
   );
 }
 

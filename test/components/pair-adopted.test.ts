@@ -76,7 +76,7 @@ describe("stage 2 on an adopted suite", () => {
   });
 
   it("keeps passwords out of everything but secrets", () => {
-    const known = [...Object.values(canary), "canary-exporter", "canary-application", "canary-backup-key", "generated"];
+    const known = [...Object.values(canary), "canaryexporter", "canary-application", "canary-backup-key", "generated"];
     for (const { name, type, inputs, secrets } of all) {
       // The copied backend knows no other way than its environment, as on server a.
       const { stdin, envs, ...rest } = inputs;

@@ -32,8 +32,8 @@ export function testPair(suite: Record<string, unknown>, more: Record<string, un
   const credentials: Credentials = {
     mysql: {
       root: canary.mysqlRootPassword,
-      exporter: "canary-exporter",
-      health: "canary-health",
+      exporter: "canaryexporter",
+      health: "canaryhealth",
       ...(suite["mode"] === "create" ? { application: "canary-application" } : {}),
     },
     redis: { password: canary.redisPassword },

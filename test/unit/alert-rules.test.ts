@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { repositoryRoot } from "../../lib/paths.ts";
+import { type PairRuleOptions, pairRuleGroups } from "../../templates/alert-rules/pair.ts";
 import type { AlertRuleOptions } from "../../templates/alert-rules/rule.ts";
-import { alertRuleGroups, renderAlertRules } from "../../templates/alert-rules.ts";
+import { alertRuleGroups, renderAlertRules, renderRuleGroups } from "../../templates/alert-rules.ts";
 
 const everything: AlertRuleOptions = {
   server: "a",
@@ -27,11 +28,16 @@ interface RenderedRule {
   readonly annotations: Record<string, string>;
 }
 
-const rules = (options: AlertRuleOptions): RenderedRule[] =>
-  (parse(renderAlertRules(options)).groups as { rules: RenderedRule[] }[])
+const rulesIn = (text: string): RenderedRule[] =>
+  (parse(text).groups as { rules: RenderedRule[] }[])
     .flatMap((group) => group.rules)
     .filter((rule) => rule.alert !== undefined);
+const rules = (options: AlertRuleOptions): RenderedRule[] => rulesIn(renderAlertRules(options));
 const names = rules(everything).map((rule) => rule.alert);
+const pairEverything: PairRuleOptions = { witness: true, virtualIp: true, redis: true, minio: true, backend: true };
+const pairRules = (options: PairRuleOptions) => rulesIn(renderRuleGroups(pairRuleGroups(options), "test"));
+const all = [...rules(everything), ...pairRules(pairEverything)];
+const allNames = all.map((rule) => rule.alert);
 
 /** Anchors as GitHub makes them of headings that are one word. */
 function anchors(page: string): string[] {
@@ -41,11 +47,11 @@ function anchors(page: string): string[] {
 
 describe("every alert", () => {
   test("has a severity, a service, a summary, a description with its value, and a runbook that exists in both languages", () => {
-    expect(names.length).toBeGreaterThan(25);
-    expect(new Set(names).size).toBe(names.length);
+    expect(allNames.length).toBeGreaterThan(50);
+    expect(new Set(allNames).size).toBe(allNames.length);
     const english = anchors("docs/runbooks/alerts.md");
     const chinese = anchors("docs/runbooks/alerts.zh-CN.md");
-    for (const rule of rules(everything)) {
+    for (const rule of all) {
       expect(rule.labels["severity"], rule.alert).toMatch(/^(critical|warning|info|none)$/);
       expect(rule.labels["service"], rule.alert).toBeTruthy();
       expect(rule.annotations["summary"], rule.alert).toBeTruthy();
@@ -56,7 +62,7 @@ describe("every alert", () => {
       expect(chinese, rule.alert).toContain(anchor);
     }
     // Both ways: a runbook of an alert that is gone sends people looking for it.
-    expect([...english].sort()).toEqual(names.map((name) => name.toLowerCase()).sort());
+    expect([...english].sort()).toEqual(allNames.map((name) => name.toLowerCase()).sort());
     expect([...chinese].sort()).toEqual([...english].sort());
   });
 
@@ -73,7 +79,7 @@ describe("every alert", () => {
             check.expr.includes(`alertname="${alert}",alertstate="${state}"`) && check.exp_samples[0]?.value === value,
         ),
       );
-    for (const rule of rules(everything)) {
+    for (const rule of all) {
       expect(checked(rule.alert, "firing", 1), rule.alert).toBe(true);
       if (rule.for !== "0s") expect(checked(rule.alert, "pending", 1), rule.alert).toBe(true);
     }
@@ -169,4 +175,19 @@ test("binary logs are too old after three missed rounds, whatever the interval, 
     rules({ ...everything, backup: { binaryLogMinutes } }).find((one) => one.alert === "BinaryLogBackupTooOld")?.expr;
   expect(tooOld(5)).toMatch(/> 30$/);
   expect(tooOld(60)).toMatch(/> 180$/);
+});
+
+test("a pair without a witness, a virtual IP, Redis, MinIO and backend has no alerts of them", () => {
+  const nothing = { witness: false, virtualIp: false, redis: false, minio: false, backend: false };
+  const left = pairRules(nothing).map((rule) => rule.alert);
+  const gone = pairRules(pairEverything).flatMap((rule) => (left.includes(rule.alert) ? [] : [rule.alert]));
+  expect(gone.sort()).toEqual([
+    "MinIOReplicationBehind",
+    "PairImagesDiffer",
+    "RedisReplicationBroken",
+    "ReplicaBackendDown",
+    "VirtualIpHolders",
+    "VoterDown",
+    "VotesAway",
+  ]);
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { repositoryRoot } from "../../lib/paths.ts";
 import { run } from "../../lib/process.ts";
-import { dashboardFiles } from "../../templates/grafana/dashboards.ts";
+import { dashboardFiles, pairDashboardFiles } from "../../templates/grafana/dashboards.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "im-dashboards-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -23,7 +23,7 @@ test("writes every dashboard into the folder that was typed, again and again", a
     expect(result.exitCode, `${time}: ${result.stderr}`).toBe(0);
   }
   const written = readdirSync(join(folder, "new/folder")).sort();
-  expect(written).toEqual([...dashboardFiles().keys()].sort());
+  expect(written).toEqual([...dashboardFiles().keys(), ...pairDashboardFiles().keys()].sort());
   for (const [name, text] of dashboardFiles()) {
     expect(readFileSync(join(folder, "new/folder", name), "utf8")).toBe(text);
   }

@@ -20,7 +20,9 @@ const onServer = (alias: string): SentToServer => {
 
 test.each(["a", "b", "witness"])("the files of server %s are the golden ones", (alias) => {
   expect([...sent.keys()].sort()).toEqual(["a", "b", "witness"]);
-  expectGolden(`stage2/${alias}/create`, onServer(alias).files);
+  // The dashboard has tests of its own.
+  const files = [...onServer(alias).files].filter(([path]) => !path.includes("/grafana/dashboards/"));
+  expectGolden(`stage2/${alias}/create`, new Map(files));
 });
 
 test.each(["a", "b", "witness"])(

@@ -1,14 +1,20 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { repositoryRoot } from "../../lib/paths.ts";
 import { renderContainerMetrics } from "../../templates/container-metrics.ts";
 import { dashboardFiles, dashboards } from "../../templates/grafana/dashboards.ts";
+import { pairDashboard } from "../../templates/grafana/pair.ts";
 import { renderDashboardProvider, renderDataSources } from "../../templates/grafana/provisioning.ts";
 import { dashboardModel, dataSource } from "../../templates/grafana/render.ts";
 import { renderHealthCheck } from "../../templates/health-check.ts";
+import { renderPairMetrics } from "../../templates/pair/pair-metrics.ts";
 import { metricNames, withoutGrafanaVariables } from "../support/promql.ts";
 import { stage1Program } from "./stage1-program.ts";
 
-const each = dashboards.map((definition) => [definition.uid, definition] as const);
+const every = [...dashboards, pairDashboard];
+const each = every.map((definition) => [definition.uid, definition] as const);
 const panelsOf = (definition: (typeof dashboards)[number]) => definition.rows.flatMap((row) => row.panels);
 
 describe("the dashboards", () => {
@@ -103,8 +109,17 @@ describe.each(each)("%s", (_uid, definition) => {
 test("every metric of ours that a dashboard shows is one that our programs write", async () => {
   const { files } = await stage1Program("adopt");
   const programs = [...files].filter(([path]) => path.startsWith("/var/lib/im-suite/bin/")).map(([, text]) => text);
-  const written = [...programs, renderContainerMetrics([]), renderHealthCheck({ diskUsagePercent: 80 })].join("\n");
-  const ours = dashboards
+  const controller = readFileSync(join(repositoryRoot, "agent", "http", "metrics.ts"), "utf8");
+  const ofController = [...controller.matchAll(/"(im_failover_\w+)",/g)].map(([, name]) => `# TYPE ${name} `);
+  const pair = renderPairMetrics({ containers: [], minioContainer: "minio" });
+  const written = [
+    ...programs,
+    renderContainerMetrics([]),
+    renderHealthCheck({ diskUsagePercent: 80 }),
+    ...ofController,
+    pair,
+  ].join("\n");
+  const ours = every
     .flatMap(panelsOf)
     .flatMap((panel) => panel.expressions.flatMap(({ expr }) => metricNames(expr)))
     // The backend is the operator's.

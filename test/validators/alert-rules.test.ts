@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { repositoryRoot } from "../../lib/paths.ts";
+import { type PairRuleOptions, pairRuleGroups } from "../../templates/alert-rules/pair.ts";
 import type { AlertRuleOptions } from "../../templates/alert-rules/rule.ts";
-import { renderAlertRules } from "../../templates/alert-rules.ts";
+import { alertRuleGroups, renderRuleGroups } from "../../templates/alert-rules.ts";
 import { inImage, text } from "../support/in-image.ts";
 
 const everything: AlertRuleOptions = {
@@ -19,7 +20,8 @@ const everything: AlertRuleOptions = {
   backup: { binaryLogMinutes: 5 },
   growth: { queries: true, monthlyTotals: { 1: 800, 2: 1350, 3: 3000 } },
 };
-const rules = renderAlertRules(everything);
+const pair: PairRuleOptions = { witness: true, virtualIp: true, redis: true, minio: true, backend: true };
+const rules = renderRuleGroups([...alertRuleGroups(everything), ...pairRuleGroups(pair)], "test");
 
 /** The groups whose alerts a test names. Days of all the others would take minutes. */
 function rulesFor(test: string): string {
