@@ -42,7 +42,7 @@ export function renderCopyImages({ from, to, images }: CopyImages): string {
     `  name="${nameOf}"`,
     '  if on_b docker image inspect "$name" >/dev/null 2>&1 </dev/null; then printf "%s %s\\n" "$service" "$name"; return; fi',
     '  digest=$(on_a docker image inspect --format "\'{{range .RepoDigests}}{{println .}}{{end}}\'" "$id" | head -n 1)',
-    '  if [ -n "$digest" ] && on_b docker pull --quiet "$digest" >/dev/null 2>&1 </dev/null; then',
+    '  if [ -n "$digest" ] && on_b timeout 300 docker pull --quiet "$digest" >/dev/null 2>&1 </dev/null; then',
     '    on_b docker tag "$digest" "$name" </dev/null',
     "  else",
     // Its last word is the name or the id of what was loaded; engines with another image store give it another id.
