@@ -36,7 +36,11 @@ describe("the order of the migration", () => {
     ["b is prepared when it answers", "b-suite-mysql-answers-command", "b-mysql-prepared-empty-command"],
     ["b's HAProxy is changed after a's", "a-balancer-runs-command", "b-balancer-runs-command"],
     ["the pair begins when a's controller runs", "a-controller-program-runs-command", "pair-begins-command"],
-    ["a boots closed only when somebody opens it", "pair-has-a-leader-command", "a-mysql-boots-read-only-persisted-command"],
+    [
+      "a boots closed only when somebody opens it",
+      "pair-has-a-leader-command",
+      "a-mysql-boots-read-only-persisted-command",
+    ],
     [
       "b's controller starts when a leads for good",
       "a-mysql-boots-read-only-persisted-command",

@@ -15,11 +15,11 @@ it("a first preview of exactly two servers plans no votes, no virtual IP, and sa
   const outputs = stage2(configuration, below);
   await settled();
   const names = all.map((one) => one.name);
-  expect(names.filter((name) => /votes|witness|virtual-ip|redis|minio/.test(name))).toEqual([]);
+  expect(names.filter((name) => /votes|witness|virtual-ip|b-suite-(redis|minio)|minio-replication/.test(name))).toEqual([]);
   // What only an `up` knows must not decide what exists.
-  expect(
-    all.filter((one) => one.type === "docker:index/container:Container").map((one) => one.inputs["name"]),
-  ).toEqual(expect.arrayContaining(["im-mysql", "im-backend", "im-admin", "im-node-exporter", "im-mysqld-exporter"]));
+  expect(all.filter((one) => one.type === "docker:index/container:Container").map((one) => one.inputs["name"])).toEqual(
+    expect.arrayContaining(["im-mysql", "im-backend", "im-admin", "im-node-exporter", "im-mysqld-exporter"]),
+  );
   const agent = all.find((one) => one.name === "b-controller-configuration-command")?.inputs["stdin"];
   expect(JSON.parse(String(agent))).toMatchObject({
     votes: { witness: "none", policy: "failover" },

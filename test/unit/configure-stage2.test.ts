@@ -38,7 +38,9 @@ vi.mock("../../commands/configure/pair-addresses.ts", () => ({
 const redisOnLoopback = () => ({
   ...adoptableFacts(),
   containers: adoptableFacts().containers.map((one) =>
-    one.name === "im-redis-prod" ? { ...one, published: [{ address: "127.0.0.1", port: 6379, containerPort: 6379 }] } : one,
+    one.name === "im-redis-prod"
+      ? { ...one, published: [{ address: "127.0.0.1", port: 6379, containerPort: 6379 }] }
+      : one,
   ),
 });
 vi.mock("../../preflight/pair-probe.ts", () => ({

@@ -26,8 +26,7 @@ const b: MysqlOnServer = { container: "im-test-mysql-b", rootOptionFile: "/etc/i
 
 const moved = (script: string) =>
   script.replaceAll("/etc/im-suite", `${root}/etc`).replaceAll("/var/lib/im-suite", `${root}/state`);
-const onServer = async (script: string) =>
-  await run("bash", ["-s"], { input: moved(script), timeoutSeconds: 200 });
+const onServer = async (script: string) => await run("bash", ["-s"], { input: moved(script), timeoutSeconds: 200 });
 async function succeeds(script: string): Promise<string> {
   const result = await onServer(script);
   expect(result.exitCode, text(result)).toBe(0);
@@ -49,7 +48,16 @@ beforeAll(async () => {
   writeFileSync(join(root, "etc", "root.cnf"), renderMysqlOptionFile({ user: "root", password }));
   writeFileSync(join(root, "etc", "credentials", "mysql-agent-password"), "agentpassword1");
   writeFileSync(join(root, "etc", "credentials", "mysql-replication-password"), "replicationpassword1");
-  const options = ["--cpus", "0.7", "--memory", "700m", "--env", `MYSQL_ROOT_PASSWORD=${password}`, "--env", "MYSQL_ROOT_HOST=localhost"];
+  const options = [
+    "--cpus",
+    "0.7",
+    "--memory",
+    "700m",
+    "--env",
+    `MYSQL_ROOT_PASSWORD=${password}`,
+    "--env",
+    "MYSQL_ROOT_HOST=localhost",
+  ];
   const small = ["--innodb-buffer-pool-size=32M", "--mysqlx=OFF"];
   await containers.start("mysql", a.container, options, [
     ...small,
@@ -72,9 +80,9 @@ describe("a real MySQL", () => {
   it("is made ready online, as often as one likes, and put back as it was", async () => {
     await succeeds(renderPreparePrimary(a));
     await succeeds(renderPairAccounts(a));
-    expect(await sql(a, "SELECT @@gtid_mode, @@enforce_gtid_consistency, @@sync_binlog, @@rpl_semi_sync_source_enabled")).toBe(
-      "ON\tON\t1\t0",
-    );
+    expect(
+      await sql(a, "SELECT @@gtid_mode, @@enforce_gtid_consistency, @@sync_binlog, @@rpl_semi_sync_source_enabled"),
+    ).toBe("ON\tON\t1\t0");
     await sql(a, "INSERT INTO im.t VALUES (2)");
     // Our own values must not be taken for the operator's.
     await succeeds(renderPreparePrimary(a));
@@ -83,14 +91,26 @@ describe("a real MySQL", () => {
     expect(settings).toContain("max_connections=123\n");
     expect(settings).toMatch(/^sql_mode=".*STRICT_TRANS_TABLES/m);
     await succeeds(renderBootReadOnly(a));
-    expect(await sql(a, "SELECT COUNT(*) FROM performance_schema.persisted_variables WHERE variable_name = 'super_read_only'")).toBe("1");
+    expect(
+      await sql(
+        a,
+        "SELECT COUNT(*) FROM performance_schema.persisted_variables WHERE variable_name = 'super_read_only'",
+      ),
+    ).toBe("1");
 
     await succeeds(renderBootAsBefore(a));
     await succeeds(renderUndoPrimary(a));
-    expect(await sql(a, "SELECT @@gtid_mode, @@enforce_gtid_consistency, @@sync_binlog, @@super_read_only")).toBe("OFF\tOFF\t0\t0");
+    expect(await sql(a, "SELECT @@gtid_mode, @@enforce_gtid_consistency, @@sync_binlog, @@super_read_only")).toBe(
+      "OFF\tOFF\t0\t0",
+    );
     expect(await sql(a, "SELECT COUNT(*) FROM performance_schema.persisted_variables")).toBe("0");
     expect(await sql(a, "SELECT COUNT(*) FROM mysql.user WHERE user LIKE 'im\\_%'")).toBe("0");
-    expect(await sql(a, "SELECT COUNT(*) FROM information_schema.plugins WHERE plugin_name LIKE 'rpl_semi_sync%' OR plugin_name = 'clone'")).toBe("0");
+    expect(
+      await sql(
+        a,
+        "SELECT COUNT(*) FROM information_schema.plugins WHERE plugin_name LIKE 'rpl_semi_sync%' OR plugin_name = 'clone'",
+      ),
+    ).toBe("0");
     await sql(a, "INSERT INTO im.t VALUES (3)");
     // A second destroy finds nothing of ours.
     await succeeds(renderUndoPrimary(a));

@@ -27,11 +27,18 @@ const changed = (path: string, from: string, to: string): ReadonlyMap<string, st
 describe("the distribution's programs accept what we render for a pair, and refuse it when it is broken", () => {
   const haproxy = `${certificates}\nmkdir -p /etc/im-suite/haproxy/conf.d\nhaproxy -c -f /etc/im-suite/haproxy/haproxy.cfg -f /etc/im-suite/haproxy/conf.d`;
   const keepalived = "keepalived --config-test --use-file /etc/im-suite/keepalived/keepalived.conf";
-  const nft = "nft --file /etc/im-suite/firewall/pair.nft && nft --file /etc/im-suite/firewall/pair.nft && nft list ruleset";
+  const nft =
+    "nft --file /etc/im-suite/firewall/pair.nft && nft --file /etc/im-suite/firewall/pair.nft && nft list ruleset";
 
   it.each([
     ["HAProxy", haproxy, "/etc/im-suite/haproxy/haproxy.cfg", "balance first", "balance last"],
-    ["keepalived", keepalived, "/etc/im-suite/keepalived/keepalived.conf", "virtual_router_id 51", "virtual_router_id 0"],
+    [
+      "keepalived",
+      keepalived,
+      "/etc/im-suite/keepalived/keepalived.conf",
+      "virtual_router_id 51",
+      "virtual_router_id 0",
+    ],
     ["nftables, loaded twice", nft, "/etc/im-suite/firewall/pair.nft", "type filter", "type filtre"],
   ])("%s", async (_program, script, path, right, wrong) => {
     const good = await inPairPrograms(image, script, files);

@@ -60,7 +60,8 @@ const etcdctl = (words: string) =>
 
 beforeAll(async () => {
   const image = await pairPrograms();
-  const openssl = async (script: string) => await runChecked("bash", ["-c", script], { cwd: folder, timeoutSeconds: 60 });
+  const openssl = async (script: string) =>
+    await runChecked("bash", ["-c", script], { cwd: folder, timeoutSeconds: 60 });
   const ec = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
   await openssl(`openssl req -x509 ${ec} -keyout ca.key -out ca.crt -subj '/CN=pair' -days 2`);
   await run("docker", ["network", "rm", network]);
