@@ -22,6 +22,9 @@ import type { Memory, PeerAnswer, SyncSet, View, Votes } from "./view.ts";
 /** Between two looks while clients wait. */
 const movingPause = 30;
 
+/** How long a look waits for a peer that did not answer the last one: a round trip, and what it needs for a look of its own. */
+const briefly = 250;
+
 /** What the status page shows. */
 export interface ControllerState {
   readonly view: View | undefined;
@@ -283,11 +286,29 @@ export class Controller {
     }
   }
 
+  #peerWasSilent = false;
+  /** A question that was given up goes on, so that the connection is made: its answer is too late for anybody. */
+  #isPeerPending = false;
+
+  /**
+   * A peer that was silent the last time is waited for only briefly, or every step of a promotion would cost the whole timeout of a dead
+   * server.
+   */
   async #askPeer(): Promise<PeerAnswer | "silent"> {
+    if (this.#isPeerPending) return "silent";
     const timeout = Math.round(this.configuration.timing.look * 0.8);
+    this.#isPeerPending = true;
+    const question = this.#peer.ask(timeout).finally(() => {
+      this.#isPeerPending = false;
+    });
+    // Given up, it may still fail.
+    question.catch(() => undefined);
     try {
-      return await within(timeout, "the peer", this.#peer.ask(timeout));
+      const answer = await within(this.#peerWasSilent ? briefly : timeout, "the peer", question);
+      this.#peerWasSilent = false;
+      return answer;
     } catch {
+      this.#peerWasSilent = true;
       return "silent";
     }
   }
