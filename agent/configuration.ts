@@ -152,6 +152,8 @@ const timing = z
     look: milliseconds.default(1000),
     /** One statement that changes something. CLONE and draining have no bound of this kind. */
     statement: milliseconds.default(5000),
+    /** A leader's mysqld that answers and cannot write for so long (a full or stuck disk) counts as silent, if the other can take over. */
+    stall: milliseconds.default(8000),
     /** A role that is not renewed ends after so long: a frozen controller must not stay leader to others. */
     role: milliseconds.default(3000),
     /** Time to live of the lease, whole seconds. */

@@ -206,7 +206,7 @@ export class Controller {
     ]);
     const now = bootMilliseconds();
     const leads = votes !== "away" && votes.leader?.server === server.name;
-    const database = this.#databaseOf(look, leads);
+    const database = this.#databaseOf(look, leads, votes, peerAnswer);
     const writable = typeof database !== "string" && database.writable;
     if (votes !== "away") {
       if (whyHalted(this.#records.record, votes) === undefined) this.#lastSyncSet = votes.syncSet;
@@ -256,11 +256,27 @@ export class Controller {
 
   #lastInstance: string | undefined;
 
-  /** A leader whose mysqld already boots again is as dead as one whose mysqld does not: that run is over. */
-  #databaseOf(look: DatabaseLook, leads: boolean): View["database"] {
+  /**
+   * A leader whose mysqld already boots again is as dead as one whose mysqld does not: that run is over. One whose mysqld answers and cannot
+   * write is silent to clients; while the other server leads it is looked at as it is, so that it is fenced.
+   */
+  #databaseOf(
+    look: DatabaseLook,
+    leads: boolean,
+    votes: Votes | "away",
+    peerAnswer: PeerAnswer | "silent",
+  ): View["database"] {
+    const { peer, timing } = this.configuration;
     if (typeof look.database !== "string") {
       this.#lastInstance = look.database.instance;
-      return look.database;
+      const otherLeads = votes !== "away" && votes.leader?.server === peer.name;
+      const otherCan =
+        peerAnswer !== "silent" &&
+        peerAnswer.database !== undefined &&
+        this.#lastSyncSet?.members.some((member) => member.server === peer.name) === true;
+      if (look.stalledFor < timing.stall || !look.database.writable || otherLeads || !otherCan) return look.database;
+      this.#noteOnce("mysqld", "it answers and cannot write: its disk is full or stuck");
+      return "silent";
     }
     const isAnother = look.run !== undefined && look.run !== this.#lastInstance && this.#lastInstance !== undefined;
     return leads && isAnother && !this.#database.isCloning ? "down" : look.database;
@@ -334,6 +350,7 @@ export class Controller {
   /** @returns whether it was done. A failure waits for the next look like any other state. */
   async #perform(action: Action, because: string, view: View): Promise<boolean> {
     const started = performance.now();
+    const stopRenewing = this.#renewMeanwhile();
     try {
       await this.#effect(action, because);
     } catch (error) {
@@ -341,12 +358,31 @@ export class Controller {
       this.#count(action, false);
       if (action.kind === "close") await this.#giveUpHandover();
       return false;
+    } finally {
+      stopRenewing();
     }
     this.#count(action, true);
     const milliseconds = Math.round(performance.now() - started);
     if (action.kind !== "sample") this.events.note(`did-${action.kind}`, { because, milliseconds, ...summary(action) });
     this.#measure(action, view);
     return true;
+  }
+
+  /** A statement may take longer than a lease lasts, and is no reason to lose it. @returns what ends the renewing. */
+  #renewMeanwhile(): () => void {
+    const { look, leaseSeconds } = this.configuration.timing;
+    let isAsking = false;
+    const timer = setInterval(() => {
+      if (isAsking || this.#lease?.held === undefined) return;
+      isAsking = true;
+      void this.#lease
+        .renew(look)
+        .catch(() => undefined)
+        .finally(() => {
+          isAsking = false;
+        });
+    }, leaseSeconds * 250);
+    return () => clearInterval(timer);
   }
 
   #closesFailed = 0;
@@ -417,6 +453,9 @@ export class Controller {
       case "close":
         return await database.close(action.instance);
       case "open":
+        // Suspended since the decision: somebody else may lead by now. Nothing would be lost, but readers would be misled.
+        if (this.#lease !== undefined && (this.#lease.held?.remaining ?? 0) <= 0)
+          throw new Error("the lease has ended");
         return await database.open(action.instance, action.semiSync);
       case "set-semi-sync":
         return await database.setSemiSync(action.instance, action.enabled);

@@ -98,6 +98,8 @@ export class ControllerHttp {
       server.once("error", reject);
       server.listen(where, () => resolve());
     });
+    // What goes wrong later goes wrong with one connection.
+    server.on("error", () => undefined);
   }
 
   #listener(origin: Origin): RequestListener {

@@ -8,6 +8,7 @@ import {
   WaitingCommits,
 } from "../../agent/edges/mysql/observe.ts";
 import type { MysqlSession, Row } from "../../agent/edges/mysql/session.ts";
+import { WriteStall } from "../../agent/edges/mysql/write-stall.ts";
 
 const uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 const where = { me: "a", peer: "b", address: "198.18.0.12", port: 3318 } as const;
@@ -25,6 +26,7 @@ const rows = (change: Partial<ObservedRows> = {}): ObservedRows => ({
   connection: undefined,
   workers: [],
   coordinator: [],
+  commits: { committing: "0" },
   ...change,
 });
 
@@ -103,6 +105,26 @@ describe("what MySQL says of itself", () => {
     expect(waits.note(2, 11, 2500)).toBe(0);
     expect(waits.note(2, 11, 2600)).toBe(100);
     expect(waits.note(0, 11, 9000)).toBe(0);
+  });
+});
+
+describe("a mysqld that answers and cannot write", () => {
+  const signs = { committing: 1, waitingCommits: 0, executed: "x:1-5", availableBytes: 1e9 };
+
+  it("hangs in its commits, and not behind the other server's acknowledgement", () => {
+    const stall = new WriteStall();
+    stall.note(signs, 0);
+    expect(stall.note(signs, 1000)).toBe(0);
+    expect(stall.note(signs, 3000)).toBe(2000);
+    expect(stall.note({ ...signs, executed: "x:1-6" }, 3500)).toBe(0);
+    expect(stall.note({ ...signs, executed: "x:1-6", waitingCommits: 1 }, 9000)).toBe(0);
+  });
+
+  it("has no room left", () => {
+    const stall = new WriteStall();
+    expect(stall.note({ ...signs, committing: 0, availableBytes: 4096 }, 0)).toBe(0);
+    expect(stall.note({ ...signs, committing: 0, availableBytes: 4096 }, 700)).toBe(700);
+    expect(stall.note({ ...signs, committing: 0, availableBytes: undefined }, 900)).toBe(0);
   });
 });
 
