@@ -128,11 +128,9 @@ const vip = z
   .default({ mode: "none" });
 
 const backend = z.strictObject({
-  /** Answers 2xx while the backend of this server can serve. */
+  /** Answers 2xx while the backend of this server can serve. Down for `limits.backendDown` and healthy on the peer: a planned switchover. */
   healthUrl: z.url({ protocol: /^https?$/ }),
   timeout: milliseconds.default(2000),
-  /** Down here for so long and healthy there: a planned switchover. */
-  downFor: milliseconds.default(15_000),
 });
 
 /** Bounds of decisions (docs/failover-protocol.md); they say how long people wait, never what is safe. */

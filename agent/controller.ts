@@ -65,6 +65,10 @@ export class Controller {
   #lookedAt = 0;
   #because = "";
   #isEnded = false;
+  #endFirstTurn: () => void = () => {};
+  readonly #firstTurn = new Promise<void>((resolve) => {
+    this.#endFirstTurn = resolve;
+  });
   #wake: () => void = () => {};
   #isAwake = false;
 
@@ -118,6 +122,11 @@ export class Controller {
     return this.#redis?.details;
   }
 
+  /** The first look is over, or takes too long: before that, "no leader" would only mean "not looked yet". */
+  async ready(): Promise<void> {
+    await within(1500, "the first look", this.#firstTurn).catch(() => undefined);
+  }
+
   /** Look now instead of at the end of the pause. */
   wake(): void {
     this.#isAwake = true;
@@ -140,16 +149,16 @@ export class Controller {
           error: error instanceof Error ? (error.stack ?? error.message) : String(error),
         });
       }
+      this.#endFirstTurn();
       onLook();
       if (!mayGoOn) await this.#pause();
     }
-    this.published.withdraw();
     this.#backend?.stop();
     this.#database.end();
     await this.events.written();
   }
 
-  /** The lease stays: whoever stops a controller may start it again in a second, and a failover would be the greater harm. */
+  /** Lease and deadline stay: whoever stops a controller may start it again in a second, and a failover would be the greater harm. */
   end(): void {
     this.#isEnded = true;
     this.events.note("controller-ended");

@@ -3,7 +3,11 @@ import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Connection, createConnection, type RowDataPacket } from "mysql2/promise";
-import type { AgentConfigurationFile } from "../../agent/configuration.ts";
+import {
+  type AgentConfiguration,
+  type AgentConfigurationFile,
+  readAgentConfiguration,
+} from "../../agent/configuration.ts";
 import { HttpClient } from "../../agent/edges/http-client.ts";
 import type { Status } from "../../agent/http/status.ts";
 import { failoverAccounts, failoverPrivileges } from "../../config/failover.ts";
@@ -363,6 +367,11 @@ export class ThrowAwayPair {
       ...["exec", "--env", `REDISCLI_AUTH=${redisPassword}`, this.container(server, "redis"), "redis-cli", ...words],
     ]);
     return stdout.trim();
+  }
+
+  /** As the controller of that server reads it. */
+  configuration(server: PairServer): AgentConfiguration {
+    return readAgentConfiguration(this.#servers[server].configurationFile);
   }
 
   /** The application's own connection. */

@@ -179,7 +179,7 @@ describe("effects on MySQL look again before they act", () => {
     [{ receiver: "OFF", drained: "0" }, "not drained"],
   ])("the source is not forgotten while %o", async (state, message) => {
     const { fake, asked } = session([state]);
-    await expect(forgetSource(fake, 1000)).rejects.toThrow(message);
+    await expect(forgetSource(fake, async () => fake, 1000)).rejects.toThrow(message);
     expect(asked.join()).not.toContain("RESET");
   });
 });

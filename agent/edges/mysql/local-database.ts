@@ -220,11 +220,17 @@ export class LocalDatabase {
   }
 
   async forgetSource(instance: string): Promise<void> {
-    await forgetSource(await this.#session(instance), this.#statement);
+    await forgetSource(await this.#session(instance), () => this.#connect(), this.#statement);
   }
 
   async follow(instance: string): Promise<void> {
-    await follow(await this.#session(instance), this.#configuration.peer.name, this.#source, this.#statement);
+    await follow(
+      await this.#session(instance),
+      () => this.#connect(),
+      this.#configuration.peer.name,
+      this.#source,
+      this.#statement,
+    );
   }
 
   /**
