@@ -128,11 +128,9 @@ const vip = z
   .default({ mode: "none" });
 
 const backend = z.strictObject({
-  /** Answers 2xx while the backend of this server can serve. */
+  /** Answers 2xx while the backend of this server can serve. Down for `limits.backendDown` and healthy on the peer: a planned switchover. */
   healthUrl: z.url({ protocol: /^https?$/ }),
   timeout: milliseconds.default(2000),
-  /** Down here for so long and healthy there: a planned switchover. */
-  downFor: milliseconds.default(15_000),
 });
 
 /** Bounds of decisions (docs/failover-protocol.md); they say how long people wait, never what is safe. */
@@ -152,6 +150,8 @@ const timing = z
     look: milliseconds.default(1000),
     /** One statement that changes something. CLONE and draining have no bound of this kind. */
     statement: milliseconds.default(5000),
+    /** A leader's mysqld that answers and cannot write for so long (a full or stuck disk) counts as silent, if the other can take over. */
+    stall: milliseconds.default(8000),
     /** A role that is not renewed ends after so long: a frozen controller must not stay leader to others. */
     role: milliseconds.default(3000),
     /** Time to live of the lease, whole seconds. */

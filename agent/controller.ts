@@ -22,6 +22,9 @@ import type { Memory, PeerAnswer, SyncSet, View, Votes } from "./view.ts";
 /** Between two looks while clients wait. */
 const movingPause = 30;
 
+/** How long a look waits for a peer that did not answer the last one: a round trip, and what it needs for a look of its own. */
+const briefly = 250;
+
 /** What the status page shows. */
 export interface ControllerState {
   readonly view: View | undefined;
@@ -62,6 +65,10 @@ export class Controller {
   #lookedAt = 0;
   #because = "";
   #isEnded = false;
+  #endFirstTurn: () => void = () => {};
+  readonly #firstTurn = new Promise<void>((resolve) => {
+    this.#endFirstTurn = resolve;
+  });
   #wake: () => void = () => {};
   #isAwake = false;
 
@@ -115,6 +122,11 @@ export class Controller {
     return this.#redis?.details;
   }
 
+  /** The first look is over, or takes too long: before that, "no leader" would only mean "not looked yet". */
+  async ready(): Promise<void> {
+    await within(1500, "the first look", this.#firstTurn).catch(() => undefined);
+  }
+
   /** Look now instead of at the end of the pause. */
   wake(): void {
     this.#isAwake = true;
@@ -137,16 +149,16 @@ export class Controller {
           error: error instanceof Error ? (error.stack ?? error.message) : String(error),
         });
       }
+      this.#endFirstTurn();
       onLook();
       if (!mayGoOn) await this.#pause();
     }
-    this.published.withdraw();
     this.#backend?.stop();
     this.#database.end();
     await this.events.written();
   }
 
-  /** The lease stays: whoever stops a controller may start it again in a second, and a failover would be the greater harm. */
+  /** Lease and deadline stay: whoever stops a controller may start it again in a second, and a failover would be the greater harm. */
   end(): void {
     this.#isEnded = true;
     this.events.note("controller-ended");
@@ -203,7 +215,7 @@ export class Controller {
     ]);
     const now = bootMilliseconds();
     const leads = votes !== "away" && votes.leader?.server === server.name;
-    const database = this.#databaseOf(look, leads);
+    const database = this.#databaseOf(look, leads, votes, peerAnswer);
     const writable = typeof database !== "string" && database.writable;
     if (votes !== "away") {
       if (whyHalted(this.#records.record, votes) === undefined) this.#lastSyncSet = votes.syncSet;
@@ -253,11 +265,27 @@ export class Controller {
 
   #lastInstance: string | undefined;
 
-  /** A leader whose mysqld already boots again is as dead as one whose mysqld does not: that run is over. */
-  #databaseOf(look: DatabaseLook, leads: boolean): View["database"] {
+  /**
+   * A leader whose mysqld already boots again is as dead as one whose mysqld does not: that run is over. One whose mysqld answers and cannot
+   * write is silent to clients; while the other server leads it is looked at as it is, so that it is fenced.
+   */
+  #databaseOf(
+    look: DatabaseLook,
+    leads: boolean,
+    votes: Votes | "away",
+    peerAnswer: PeerAnswer | "silent",
+  ): View["database"] {
+    const { peer, timing } = this.configuration;
     if (typeof look.database !== "string") {
       this.#lastInstance = look.database.instance;
-      return look.database;
+      const otherLeads = votes !== "away" && votes.leader?.server === peer.name;
+      const otherCan =
+        peerAnswer !== "silent" &&
+        peerAnswer.database !== undefined &&
+        this.#lastSyncSet?.members.some((member) => member.server === peer.name) === true;
+      if (look.stalledFor < timing.stall || !look.database.writable || otherLeads || !otherCan) return look.database;
+      this.#noteOnce("mysqld", "it answers and cannot write: its disk is full or stuck");
+      return "silent";
     }
     const isAnother = look.run !== undefined && look.run !== this.#lastInstance && this.#lastInstance !== undefined;
     return leads && isAnother && !this.#database.isCloning ? "down" : look.database;
@@ -283,11 +311,29 @@ export class Controller {
     }
   }
 
+  #peerWasSilent = false;
+  /** A question that was given up goes on, so that the connection is made: its answer is too late for anybody. */
+  #isPeerPending = false;
+
+  /**
+   * A peer that was silent the last time is waited for only briefly, or every step of a promotion would cost the whole timeout of a dead
+   * server.
+   */
   async #askPeer(): Promise<PeerAnswer | "silent"> {
+    if (this.#isPeerPending) return "silent";
     const timeout = Math.round(this.configuration.timing.look * 0.8);
+    this.#isPeerPending = true;
+    const question = this.#peer.ask(timeout).finally(() => {
+      this.#isPeerPending = false;
+    });
+    // Given up, it may still fail.
+    question.catch(() => undefined);
     try {
-      return await within(timeout, "the peer", this.#peer.ask(timeout));
+      const answer = await within(this.#peerWasSilent ? briefly : timeout, "the peer", question);
+      this.#peerWasSilent = false;
+      return answer;
     } catch {
+      this.#peerWasSilent = true;
       return "silent";
     }
   }
@@ -313,6 +359,7 @@ export class Controller {
   /** @returns whether it was done. A failure waits for the next look like any other state. */
   async #perform(action: Action, because: string, view: View): Promise<boolean> {
     const started = performance.now();
+    const stopRenewing = this.#renewMeanwhile();
     try {
       await this.#effect(action, because);
     } catch (error) {
@@ -320,12 +367,31 @@ export class Controller {
       this.#count(action, false);
       if (action.kind === "close") await this.#giveUpHandover();
       return false;
+    } finally {
+      stopRenewing();
     }
     this.#count(action, true);
     const milliseconds = Math.round(performance.now() - started);
     if (action.kind !== "sample") this.events.note(`did-${action.kind}`, { because, milliseconds, ...summary(action) });
     this.#measure(action, view);
     return true;
+  }
+
+  /** A statement may take longer than a lease lasts, and is no reason to lose it. @returns what ends the renewing. */
+  #renewMeanwhile(): () => void {
+    const { look, leaseSeconds } = this.configuration.timing;
+    let isAsking = false;
+    const timer = setInterval(() => {
+      if (isAsking || this.#lease?.held === undefined) return;
+      isAsking = true;
+      void this.#lease
+        .renew(look)
+        .catch(() => undefined)
+        .finally(() => {
+          isAsking = false;
+        });
+    }, leaseSeconds * 250);
+    return () => clearInterval(timer);
   }
 
   #closesFailed = 0;
@@ -396,6 +462,9 @@ export class Controller {
       case "close":
         return await database.close(action.instance);
       case "open":
+        // Suspended since the decision: somebody else may lead by now. Nothing would be lost, but readers would be misled.
+        if (this.#lease !== undefined && (this.#lease.held?.remaining ?? 0) <= 0)
+          throw new Error("the lease has ended");
         return await database.open(action.instance, action.semiSync);
       case "set-semi-sync":
         return await database.setSemiSync(action.instance, action.enabled);

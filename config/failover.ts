@@ -69,6 +69,8 @@ export const failoverPrivileges = {
     "REPLICATION_SLAVE_ADMIN",
     "SYSTEM_VARIABLES_ADMIN",
     "SET_ANY_DEFINER",
+    // To kill the applier's threads, which MySQL counts as a system user's.
+    "SYSTEM_USER",
   ],
   beforeMysql82: { SET_ANY_DEFINER: "SET_USER_ID" },
 } as const;

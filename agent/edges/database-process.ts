@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, statfs, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { bootId } from "./clock.ts";
 import type { DockerEngine } from "./docker-engine.ts";
@@ -44,6 +44,17 @@ export class DatabaseProcess {
     if (run === undefined) return "starting";
     if (run.instance !== this.#known?.instance) await this.#note(run);
     return run;
+  }
+
+  /** What mysqld's own user may still write below a folder of its container; undefined when that cannot be said. */
+  async availableBytes(folder: string): Promise<number | undefined> {
+    if (this.#known === undefined) return undefined;
+    try {
+      const { bavail, bsize } = await statfs(join(`/proc/${this.#known.pid}/root`, folder));
+      return bavail * bsize;
+    } catch {
+      return undefined;
+    }
   }
 
   /**

@@ -53,12 +53,6 @@ export class PublishedRole {
     this.#redis = "none";
   }
 
-  /** At the end of the program: nobody need wait for the deadline. */
-  withdraw(): void {
-    this.#until = 0;
-    writeDeadline(this.#configuration.paths.deadline, 0);
-  }
-
   /** Whether this server has the virtual address on one of its interfaces; undefined where there is none. */
   get holdsVip(): boolean | undefined {
     const { vip } = this.#configuration;

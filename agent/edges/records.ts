@@ -32,6 +32,8 @@ export class Records {
   record: DurableRecord = initialRecord;
   pair: PairFile = initialPair;
   #writtenRecord = "";
+  /** One write after the other: two at once would write into the same new file. */
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(stateDirectory: string, runtimeDirectory: string) {
     this.#recordFile = join(stateDirectory, "record.json");
@@ -50,10 +52,14 @@ export class Records {
   /** Kept in memory in any case: a full disk must not stop a failover. @throws Error when it is not on the disk. */
   async keep(record: DurableRecord): Promise<void> {
     this.record = record;
-    const content = JSON.stringify(record);
-    if (content === this.#writtenRecord) return;
-    await writeDurably(this.#recordFile, `${content}\n`);
-    this.#writtenRecord = content;
+    const write = this.#writing.then(async () => {
+      const content = JSON.stringify(this.record);
+      if (content === this.#writtenRecord) return;
+      await writeDurably(this.#recordFile, `${content}\n`);
+      this.#writtenRecord = content;
+    });
+    this.#writing = write.catch(() => undefined);
+    await write;
   }
 
   /** @throws Error when the file is at another revision, or not on the disk; then nothing is changed in memory either. */

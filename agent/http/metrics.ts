@@ -50,7 +50,7 @@ export function renderMetrics(controller: Controller): string {
     set === undefined
       ? []
       : [server.name, peer.name].map((name) => ({
-          labels: { server: name },
+          labels: { member: name },
           value: set.members.some((member) => member.server === name) ? 1 : 0,
         })),
   );

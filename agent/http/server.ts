@@ -98,6 +98,8 @@ export class ControllerHttp {
       server.once("error", reject);
       server.listen(where, () => resolve());
     });
+    // What goes wrong later goes wrong with one connection.
+    server.on("error", () => undefined);
   }
 
   #listener(origin: Origin): RequestListener {
@@ -115,6 +117,8 @@ export class ControllerHttp {
     if (request.method !== "GET" && request.method !== "HEAD" && request.method !== "OPTIONS") {
       return json(405, { error: `${request.method} is not answered here` });
     }
+    // A restart must not look like a demotion to who asks in the middle of it. The peer's question may not wait for its own answer.
+    if (pathname !== "/peer") await this.#controller.ready();
     const { role, redis } = this.#controller.published;
     const is = (condition: boolean) =>
       json(condition ? 200 : 503, { server: this.#controller.configuration.server.name, role });

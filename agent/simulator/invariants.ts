@@ -81,7 +81,9 @@ export class Invariants {
     const { database } = server;
     this.promotions += 1;
     if (this.mayNotFailOver) this.break("a failover although nothing happened that needs one");
-    const wasMember = before.members.some((one) => one.server === server.name && one.instance === database.instance);
+    // The run that drained: a restart since then boots with all that it had executed.
+    const promoted = after.members.find((one) => one.server === server.name)?.instance;
+    const wasMember = before.members.some((one) => one.server === server.name && one.instance === promoted);
     const ledLast = before.lastLeader.server === server.name && before.lastLeader.data === database.data;
     if (after.acceptedLoss !== undefined) {
       if (!world.operator.hasConfirmedPromotionOf(server.name))

@@ -1,6 +1,6 @@
 import type { Action, Decisions } from "../action.ts";
 import { GtidSet } from "../gtid-set.ts";
-import type { Database, View } from "../view.ts";
+import type { Database, Move, SyncSet, View } from "../view.ts";
 import type { Variant } from "./variant.ts";
 
 /** One way or more to break each rule of the protocol. The simulator must catch every one; the tests see to it. */
@@ -44,6 +44,7 @@ export const knownBad: readonly Variant[] = [
   },
   { rule: 2, name: "the set is written without comparing", recordsBlindly: true },
   { rule: 3, name: "a fence is a clean shutdown", fencesGracefully: true },
+  { rule: 3, name: "the next effect does not wait for the result of the last", opensAfterAnyRecord: true },
   {
     rule: 3,
     name: "a server that does not lead switches semi-sync off",
@@ -86,6 +87,23 @@ export const knownBad: readonly Variant[] = [
     },
   },
   {
+    rule: 4,
+    name: "a restart of the other server's mysqld after the sample does not matter",
+    decide: (view, decide) => {
+      const sample = view.memory.joinSample;
+      const peer = view.peerAnswer === "silent" ? undefined : view.peerAnswer.database;
+      if (sample === undefined || peer === undefined) return decide(view);
+      const member = { server: view.peer, instance: sample.peerInstance };
+      const decision = decide({
+        ...view,
+        memory: { ...view.memory, joinSample: { ...sample, peerInstance: peer.instance } },
+      });
+      return decision.action.kind === "record-sync-set" && decision.action.members.length === 2
+        ? replaced(decision, { ...decision.action, members: [...decision.action.members.slice(0, 1), member] })
+        : decision;
+    },
+  },
+  {
     rule: 5,
     name: "a member is a server, whatever became of its mysqld",
     decide: (view, decide) => {
@@ -113,6 +131,55 @@ export const knownBad: readonly Variant[] = [
       const real = speaking(view)?.instance;
       const { action } = decision;
       return real !== undefined && "instance" in action ? replaced(decision, { ...action, instance: real }) : decision;
+    },
+  },
+  {
+    rule: 6,
+    name: "both policies at once: the replica takes over, and the leader goes on alone",
+    decide: (view, decide) => {
+      const { pair } = view;
+      if (pair === undefined) return decide(view);
+      const leads = pair.file.syncSet?.lastLeader.server === view.me;
+      return decide({ ...view, pair: { ...pair, policy: leads ? "availability" : "failover" } });
+    },
+  },
+  {
+    rule: 6,
+    name: "a replica that withdrew takes over all the same",
+    decide: (view, decide) => decide({ ...view, record: { ...view.record, withdrawn: undefined } }),
+  },
+  {
+    rule: 6,
+    name: "a restart of the replica's mysqld counts as its word",
+    decide: (view, decide) => {
+      const { peerAnswer, pair } = view;
+      if (pair === undefined || peerAnswer === "silent" || peerAnswer.database === undefined) return decide(view);
+      const member = pair.file.syncSet?.members.find((one) => one.server === view.peer);
+      if (member === undefined || member.instance === peerAnswer.database.instance) return decide(view);
+      return decide({
+        ...view,
+        peerAnswer: { ...peerAnswer, withdrawn: { instance: member.instance, planned: false } },
+      });
+    },
+  },
+  {
+    rule: 6,
+    name: "the lead is taken back, and the other's confirmation is not waited for",
+    decide: (view, decide) => {
+      const { pair } = view;
+      if (pair?.file.lead !== "taken back") return decide(view);
+      return decide({ ...view, pair: { ...pair, file: { ...pair.file, lead: "held" } } });
+    },
+  },
+  { rule: 6, name: "the file is not fsynced", losesFile: true },
+  {
+    rule: 6,
+    name: "the other's newer record is not copied",
+    decide: (view, decide) => {
+      const { peerAnswer } = view;
+      const isLeader = view.pair?.file.syncSet?.lastLeader.server === view.me;
+      if (peerAnswer === "silent" || !isLeader) return decide(view);
+      return decide({ ...view, peerAnswer: { ...peerAnswer, pairFile: undefined } });
     },
   },
   {
@@ -161,6 +228,33 @@ export const knownBad: readonly Variant[] = [
       decide({ ...view, record: { ...view.record, clusterId: undefined, highestRevision: 0, epoch: 0 } }),
   },
   {
+    rule: 10,
+    name: "another cluster is believed",
+    decide: (view, decide) => {
+      const { votes, record } = view;
+      if (votes === "away" || record.clusterId === votes.clusterId) return decide(view);
+      return decide({
+        ...view,
+        record: { ...record, clusterId: undefined, highestRevision: 0, setRevision: 0, epoch: 0 },
+      });
+    },
+  },
+  {
+    rule: 10,
+    name: "how far etcd was is not kept",
+    decide: (view, decide) =>
+      decide({ ...view, record: { ...view.record, highestRevision: 0, setRevision: 0, epoch: 0 } }),
+  },
+  {
+    rule: 10,
+    name: "a server that is halted believes nobody, not even the operator",
+    decide: (view, decide) => {
+      const { votes } = view;
+      if (votes === "away" || votes.syncSet === undefined) return decide(view);
+      return decide({ ...view, votes: { ...votes, syncSet: { ...votes.syncSet, vouchedFor: undefined } } });
+    },
+  },
+  {
     rule: 11,
     name: "a leader without etcd goes on whatever the peer says",
     decide: (view, decide) => {
@@ -193,6 +287,70 @@ export const knownBad: readonly Variant[] = [
     },
   },
   {
+    rule: 13,
+    name: "a member may be as far behind as it likes",
+    decide: (view, decide) => decide({ ...withLag(view, 0), peerAnswer: answerWithLag(view) }),
+  },
+  {
+    rule: 13,
+    name: "a broken applier is taken for a running one",
+    decide: (view, decide) => {
+      const mended = (database: Database | undefined): Database | undefined =>
+        database?.replication?.applier === "broken"
+          ? { ...database, replication: { ...database.replication, applier: "running" } }
+          : database;
+      const { peerAnswer } = view;
+      const database = mended(speaking(view));
+      return decide({
+        ...view,
+        database: database ?? view.database,
+        peerAnswer: peerAnswer === "silent" ? peerAnswer : { ...peerAnswer, database: mended(peerAnswer.database) },
+      });
+    },
+  },
+  {
+    rule: 14,
+    name: "the lead moves as often as it likes",
+    decide: (view, decide) => decide(withoutMoves(view, (move) => move.planned)),
+  },
+  {
+    rule: 14,
+    name: "elective moves know no cooldown",
+    decide: (view, decide) => decide(withoutMoves(view, (move) => !move.planned)),
+  },
+  {
+    rule: 14,
+    name: "maintenance does not stop a promotion",
+    decide: (view, decide) => {
+      const { votes, pair, peerAnswer } = view;
+      if (view.request !== undefined) return decide(view);
+      const off = <T extends { maintenance: boolean }>(one: T): T => ({ ...one, maintenance: false });
+      const isHeard = peerAnswer !== "silent" && peerAnswer.pairFile !== undefined;
+      return decide({
+        ...view,
+        votes: votes === "away" ? votes : off(votes),
+        pair: pair === undefined ? pair : { ...pair, file: off(pair.file) },
+        peerAnswer: isHeard ? { ...peerAnswer, pairFile: off(peerAnswer.pairFile) } : peerAnswer,
+      });
+    },
+  },
+  {
+    rule: 14,
+    name: "maintenance also stops degrading",
+    decide: (view, decide) => {
+      const decision = decide(view);
+      const { action } = decision;
+      const isOn = view.votes === "away" ? view.pair?.file.maintenance === true : view.votes.maintenance;
+      const record =
+        action.kind === "record-sync-set"
+          ? action
+          : action.kind === "write-pair-file"
+            ? action.file.syncSet
+            : undefined;
+      return isOn && record?.members.length === 1 ? replaced(decision, { kind: "wait" }) : decision;
+    },
+  },
+  {
     rule: 14,
     name: "a cooldown that also holds a dead leader's successor",
     decide: (view, decide) => {
@@ -204,6 +362,7 @@ export const knownBad: readonly Variant[] = [
   },
   { rule: 15, name: "a restarted controller does not know its lease", forgetsLease: true },
   { rule: 16, name: "the published role stays for ever", roleNeverExpires: true },
+  { rule: 16, name: "the published role ends by the wall clock", deadlineByWallClock: true },
   {
     rule: 17,
     name: "promoted by itself when nobody with the data is left",
@@ -215,7 +374,67 @@ export const knownBad: readonly Variant[] = [
       return decide({ ...view, votes: { ...votes, syncSet: { ...votes.syncSet, lastLeader } } });
     },
   },
+  {
+    rule: 17,
+    name: "a person's word does not count when the leader is burnt",
+    decide: (view, decide) => decide(view.request?.kind === "promote" ? { ...view, request: undefined } : view),
+  },
+  {
+    rule: "backend",
+    name: "a backend that is down on the leader is nobody's business",
+    decide: (view, decide) => decide({ ...view, backend: "healthy" }),
+  },
+  {
+    rule: "Redis",
+    name: "a promotion waits for Redis",
+    decide: (view, decide) => {
+      const decision = decide(view);
+      const isReady = typeof view.redis !== "string" && view.redis.complete;
+      const begins = decision.action.kind === "take-lease" || decision.action.kind === "stop-receiver";
+      return begins && !isReady ? replaced(decision, { kind: "wait" }) : decision;
+    },
+  },
+  {
+    rule: "Redis",
+    name: "a copy that was cut off in the middle is published",
+    decide: (view, decide) => {
+      const { redis } = view;
+      const decision = decide(typeof redis === "string" ? view : { ...view, redis: { ...redis, complete: true } });
+      return decision;
+    },
+    redisLeadsUnchecked: true,
+  },
+  {
+    rule: "Redis",
+    name: "an empty Redis leads at once",
+    decide: (view, decide) => decide({ ...view, redisNotLeadingFor: Number.POSITIVE_INFINITY }),
+  },
+  { rule: "Redis", name: "replicas are let in before the controller has looked", redisAdmitsAtBoot: true },
+  { rule: "Redis", name: "clients are sent to a Redis that was restarted since", redisRoleOutlivesRun: true },
 ];
+
+function withLag(view: View, lagMilliseconds: number): View {
+  const database = speaking(view);
+  if (database?.replication === undefined) return view;
+  return { ...view, database: { ...database, replication: { ...database.replication, lagMilliseconds } } };
+}
+
+function answerWithLag(view: View): View["peerAnswer"] {
+  const { peerAnswer } = view;
+  if (peerAnswer === "silent" || peerAnswer.database?.replication === undefined) return peerAnswer;
+  const replication = { ...peerAnswer.database.replication, lagMilliseconds: 0 };
+  return { ...peerAnswer, database: { ...peerAnswer.database, replication } };
+}
+
+/** @param isKept which moves are still seen. */
+function withoutMoves(view: View, isKept: (move: Move) => boolean): View {
+  const { votes, pair } = view;
+  const forgetful = (set: SyncSet): SyncSet => ({ ...set, moves: set.moves.filter(isKept) });
+  if (votes !== "away" && votes.syncSet !== undefined)
+    return { ...view, votes: { ...votes, syncSet: forgetful(votes.syncSet) } };
+  if (pair?.file.syncSet === undefined) return view;
+  return { ...view, pair: { ...pair, file: { ...pair.file, syncSet: forgetful(pair.file.syncSet) } } };
+}
 
 function speaking(view: View): Database | undefined {
   return typeof view.database === "string" ? undefined : view.database;

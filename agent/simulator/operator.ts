@@ -41,7 +41,10 @@ export class Operator {
     world.log(`operator is told: ${request.kind} ${outcome}: ${because}`);
     if (outcome === "refused") return;
     if (request.kind === "reinit") world.onReinit();
-    if (request.kind === "promote") this.#promoted = undefined;
+    if (request.kind === "promote") {
+      this.#promoted = undefined;
+      this.burnt = undefined;
+    }
     if (request.kind === "resume") world.invariants.unplannedMoves = 0;
   }
 

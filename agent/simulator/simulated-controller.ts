@@ -97,10 +97,12 @@ export class SimulatedController {
 
   /** Runs on this server, in this run of the controller: a paused host does it after its thaw, a dead process never. */
   #later(delay: number, run: () => void): void {
-    this.#world.onServer(this.#server, delay, () => {
-      if (this.#isFrozen) this.#deferred.push(run);
-      else if (this.isAlive) run();
-    });
+    this.#world.onServer(this.#server, delay, () => this.#now(run));
+  }
+
+  #now(run: () => void): void {
+    if (this.#isFrozen) this.#deferred.push(run);
+    else if (this.isAlive) run();
   }
 
   /** Looks at everything at once, then decides. */
@@ -143,11 +145,13 @@ export class SimulatedController {
         answered();
       }
       // After our own look: an older answer would seem to lack what we have.
-      world.askPeer(server, (answer) => {
-        if (isOver || !this.isAlive) return;
-        peerAnswer = answer;
-        answered();
-      });
+      world.askPeer(server, (answer) =>
+        this.#now(() => {
+          if (isOver) return;
+          peerAnswer = answer;
+          answered();
+        }),
+      );
     });
     world.askVotes(
       server,
@@ -156,15 +160,16 @@ export class SimulatedController {
         const isKept = lease !== undefined && world.votes.renew(lease.id, now);
         return { votes: world.votes.read(now), isKept, leaseId: lease?.id };
       },
-      (answer) => {
-        if (isOver || !this.isAlive) return;
-        votes = answer.votes;
-        if (answer.leaseId !== undefined && answer.leaseId === this.#lease?.id) {
-          this.#lease = answer.isKept ? { id: answer.leaseId, validUntil: sentAt + leaseTtl } : undefined;
-          if (!answer.isKept) server.leaseInRun = undefined;
-        }
-        answered();
-      },
+      (answer) =>
+        this.#now(() => {
+          if (isOver) return;
+          votes = answer.votes;
+          if (answer.leaseId !== undefined && answer.leaseId === this.#lease?.id) {
+            this.#lease = answer.isKept ? { id: answer.leaseId, validUntil: sentAt + leaseTtl } : undefined;
+            if (!answer.isKept) server.leaseInRun = undefined;
+          }
+          answered();
+        }),
     );
   }
 
@@ -251,6 +256,7 @@ export class SimulatedController {
     const clock = events.now + (variant?.deadlineByWallClock === true ? this.#server.wallClockError : 0);
     const until = variant?.roleNeverExpires ? Number.POSITIVE_INFINITY : clock + roleLasts;
     const run = typeof view.redis === "string" ? "" : view.redis.run;
+    this.#server.uncontrolledSince = undefined;
     this.#server.published = { role, redis: { role: redis.role, run }, until };
   }
 
@@ -265,7 +271,7 @@ export class SimulatedController {
       const { redis } = this.#server;
       world.log(`${this.#server.name}: ${action.kind} (${decision.redis.because})`);
       if (action.kind === "lead-redis" && redis.newest === 0) redis.ledEmpty = hasWaitedForRedis(view, redis.assigned);
-      redis.perform(action);
+      redis.perform(action, world.variant?.redisLeadsUnchecked);
     });
   }
 
@@ -426,11 +432,13 @@ export class SimulatedController {
       this.#again();
     };
     this.#later(requestTimeout, finish);
-    this.#world.askVotes(this.#server, atStore, (answer) => {
-      if (isOver || !this.isAlive) return;
-      onAnswer(answer);
-      finish();
-    });
+    this.#world.askVotes(this.#server, atStore, (answer) =>
+      this.#now(() => {
+        if (isOver) return;
+        onAnswer(answer);
+        finish();
+      }),
+    );
   }
 }
 

@@ -67,12 +67,13 @@ export class SimulatedRedis {
     this.#copyEndsAt = undefined;
   }
 
-  perform(action: RedisAction): void {
+  /** @param leadsUnchecked without a look whether the data set is still whole. */
+  perform(action: RedisAction, leadsUnchecked = false): void {
     if (action.kind === "wait" || !this.isUp || action.run !== this.run) return;
     switch (action.kind) {
       case "lead-redis":
         this.#follow(undefined);
-        if (this.complete) this.#assigned = { run: this.runs, role: "leader" };
+        if (this.complete || leadsUnchecked) this.#assigned = { run: this.runs, role: "leader" };
         break;
       case "follow-redis":
         this.#follow(action.source);

@@ -6,8 +6,8 @@ import type { View } from "../view.ts";
  * these: a variant lies to it, changes what it says, or carries out the effects wrongly.
  */
 export interface Variant {
-  /** Number of the rule in docs/failover-protocol.md; "Redis" for its last section. */
-  readonly rule: number | "Redis";
+  /** Number of the rule in docs/failover-protocol.md; a word for what stands beside the rules. */
+  readonly rule: number | "Redis" | "backend";
   readonly name: string;
   /** Stands between the view and the decision. */
   readonly decide?: (view: View, decide: (view: View) => Decisions) => Decisions;
@@ -35,6 +35,8 @@ export interface Variant {
   readonly losesFile?: boolean;
   /** Redis lets replicas in before a controller has looked at it. */
   readonly redisAdmitsAtBoot?: boolean;
+  /** A Redis is made the leader without a look whether its data set is still whole. */
+  readonly redisLeadsUnchecked?: boolean;
   /** Clients are sent to a Redis that was restarted since the role was published. */
   readonly redisRoleOutlivesRun?: boolean;
 }

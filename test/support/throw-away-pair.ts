@@ -3,7 +3,11 @@ import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Connection, createConnection, type RowDataPacket } from "mysql2/promise";
-import type { AgentConfigurationFile } from "../../agent/configuration.ts";
+import {
+  type AgentConfiguration,
+  type AgentConfigurationFile,
+  readAgentConfiguration,
+} from "../../agent/configuration.ts";
 import { HttpClient } from "../../agent/edges/http-client.ts";
 import type { Status } from "../../agent/http/status.ts";
 import { failoverAccounts, failoverPrivileges } from "../../config/failover.ts";
@@ -40,6 +44,8 @@ interface OneServer {
 export interface PairOptions {
   readonly cpus?: string;
   readonly witness?: AgentConfigurationFile["votes"];
+  /** Size of each MySQL's disk, in memory: one that can be filled without harm to the machine. */
+  readonly dataMiB?: number;
   readonly configure?: (file: AgentConfigurationFile, server: PairServer) => AgentConfigurationFile;
   /** The controller's program; default: the sources. */
   readonly program?: readonly string[];
@@ -158,13 +164,45 @@ export class ThrowAwayPair {
     return { ca: read("ca.crt"), cert: read("server.crt"), key: read("server.key") };
   }
 
+  #volume(name: PairServer): string {
+    return `im-test-failover-data-${name}`;
+  }
+
+  #holder(name: PairServer): string {
+    return `${this.container(name)}-disk`;
+  }
+
+  /** A disk of its own. Its content lives as long as a container uses it: one that does nothing else does. */
+  async #makeDisk(name: PairServer): Promise<readonly string[]> {
+    const { dataMiB } = this.#options;
+    if (dataMiB === undefined) return [];
+    const volume = this.#volume(name);
+    await run("docker", ["rm", "--force", this.#holder(name), this.container(name)]);
+    await run("docker", ["volume", "rm", volume]);
+    await runChecked("docker", [
+      ...["volume", "create", "--driver", "local", "--opt", "type=tmpfs", "--opt", "device=tmpfs"],
+      ...["--opt", `o=size=${dataMiB}m,uid=999,gid=999,mode=0750`, volume],
+    ]);
+    const options = ["--network", "none", "--volume", `${volume}:/disk`, "--entrypoint", "sleep"];
+    await this.#containers.start("redis", this.#holder(name), options, ["3600"]);
+    return ["--volume", `${volume}:/var/lib/mysql`];
+  }
+
+  /** Writes until nothing more fits, or makes room again. */
+  async fillDisk(server: PairServer, isFull: boolean): Promise<void> {
+    const text = isFull ? "dd if=/dev/zero of=/disk/filler bs=4k 2>/dev/null; sync" : "rm -f /disk/filler";
+    await runChecked("docker", ["exec", "--user", "0", this.#holder(server), "sh", "-c", text]);
+  }
+
   async #startMysql(name: PairServer): Promise<void> {
     const container = this.container(name);
+    const disk = await this.#makeDisk(name);
     await this.#containers.start(
       "mysql",
       container,
       [
         ...["--network", network, "--ip", this.address(name), "--hostname", container, "--restart", "unless-stopped"],
+        ...disk,
         ...(this.#options.cpus === undefined ? [] : ["--cpus", this.#options.cpus]),
         ...["--env", `MYSQL_ROOT_PASSWORD=${rootPassword}`, "--env", "MYSQL_DATABASE=im", "--env", "MYSQL_USER=app"],
         ...["--env", `MYSQL_PASSWORD=${applicationPassword}`, "--env", "MYSQL_INITDB_SKIP_TZINFO=1"],
@@ -331,6 +369,11 @@ export class ThrowAwayPair {
     return stdout.trim();
   }
 
+  /** As the controller of that server reads it. */
+  configuration(server: PairServer): AgentConfiguration {
+    return readAgentConfiguration(this.#servers[server].configurationFile);
+  }
+
   /** The application's own connection. */
   connect(server: PairServer): Promise<Connection> {
     return createConnection({
@@ -408,6 +451,9 @@ export class ThrowAwayPair {
     this.#etcd?.kill("SIGKILL");
     await this.#containers.removeAll();
     await run("docker", ["network", "rm", network]);
+    if (this.#options.dataMiB !== undefined) {
+      await run("docker", ["volume", "rm", this.#volume("a"), this.#volume("b")]);
+    }
   }
 }
 

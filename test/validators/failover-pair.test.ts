@@ -9,7 +9,7 @@ import { type PairServer, soon, ThrowAwayPair, Writer } from "../support/throw-a
 // Two real mysqld, Redis and controllers, a real etcd with TLS and a password. Every fault is a real one, and rows are written all the time:
 // what was acknowledged must be there afterwards. The lab repeats it on whole servers, with the VIP.
 
-const pair = new ThrowAwayPair({ cpus: "0.7" });
+const pair = new ThrowAwayPair({ cpus: "0.7", dataMiB: 700 });
 const writer = new Writer(pair, 1);
 const other = (server: PairServer): PairServer => (server === "a" ? "b" : "a");
 const pause = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
@@ -172,6 +172,15 @@ it("the replica leaves before a planned stop: nobody waits for it", async () => 
   expect(writer.acknowledged.length).toBeGreaterThan(written);
   await soon(30, async () => expect((await pair.imHa(replica, "resume")).exitCode).toBe(0));
   expect(await pair.untilWhole(90)).toBe(leader);
+});
+
+it("a full disk under the leader: mysqld answers and cannot write, so the other leads", async () => {
+  const leader = await whole();
+  await pair.fillDisk(leader, true);
+  await pair.untilPrimary(other(leader), 40);
+  expect(await writer.missing(other(leader))).toEqual([]);
+  await pair.fillDisk(leader, false);
+  expect(await pair.untilWhole(100)).toBe(other(leader));
 });
 
 it("others may look and not change", async () => {

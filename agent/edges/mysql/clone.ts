@@ -12,6 +12,9 @@ const refusedReadOnly = 1290;
 const longest = 24 * 3600_000;
 const mysqldStarts = 300_000;
 
+/** A donor that died leaves the statement hanging for MySQL's own five minutes; so long without a byte is enough. */
+const cloneStalls = 30_000;
+
 export interface CloneParts {
   readonly session: MysqlSession;
   readonly process: DatabaseProcess;
@@ -36,6 +39,7 @@ export async function clone(parts: CloneParts): Promise<void> {
   );
   const statement = `CLONE INSTANCE FROM ${literal(source.user)}@${literal(source.address)}:${source.port}
     IDENTIFIED BY ${literal(source.password)} REQUIRE SSL`;
+  const stopWatching = watchForStall(parts, before);
   try {
     try {
       await session.rows(statement, longest);
@@ -55,9 +59,54 @@ export async function clone(parts: CloneParts): Promise<void> {
       throw error;
     }
   } finally {
+    stopWatching();
     session.end();
   }
   await afterRestart(parts, before);
+}
+
+/**
+ * Ends mysqld when its donor sends nothing any more. What was copied is worthless, and a mysqld that runs again can begin anew, or follow who
+ * leads by then.
+ * @returns what ends the watching.
+ */
+function watchForStall({ process, connect, statementTimeout, note }: CloneParts, instance: string): () => void {
+  let watcher: MysqlSession | undefined;
+  let isAsking = false;
+  let isOver = false;
+  let last = "";
+  let since = performance.now();
+  const look = async () => {
+    if (!watcher?.isUsable) watcher = await connect();
+    if (watcher.instance !== instance) return;
+    const [copying] = await watcher.rows(
+      `SELECT COUNT(*) AS stages, COALESCE(SUM(NETWORK), 0) AS bytes FROM performance_schema.clone_progress
+         WHERE STATE = 'In Progress' AND STAGE IN ('FILE COPY', 'PAGE COPY', 'REDO COPY')`,
+      statementTimeout,
+    );
+    const now = `${copying?.["stages"]} ${copying?.["bytes"]}`;
+    if (copying?.["stages"] === "0" || now !== last) since = performance.now();
+    last = now;
+    if (isOver || performance.now() - since < cloneStalls) return;
+    note("clone-stalled", { seconds: cloneStalls / 1000 });
+    since = performance.now();
+    await process.kill();
+  };
+  const timer = setInterval(() => {
+    if (isAsking) return;
+    isAsking = true;
+    look()
+      // A mysqld that takes no new session while it copies is not watched, and MySQL's own bound holds.
+      .catch(() => undefined)
+      .finally(() => {
+        isAsking = false;
+      });
+  }, 2000);
+  return () => {
+    isOver = true;
+    clearInterval(timer);
+    watcher?.end();
+  };
 }
 
 async function afterRestart({ process, connect, statementTimeout }: CloneParts, before: string): Promise<void> {

@@ -122,12 +122,63 @@ const replicationState = `SELECT s.SERVICE_STATE AS receiver,
     GTID_SUBSET(s.RECEIVED_TRANSACTION_SET, @@GLOBAL.gtid_executed) AS drained
   FROM performance_schema.replication_connection_status s WHERE CHANNEL_NAME = ''`;
 
-/** RESET REPLICA ALL deletes the relay log, and with it what was acknowledged and not applied: never before it is drained. */
-export async function forgetSource(session: MysqlSession, timeout: number): Promise<void> {
+/** An applier that has nothing to do stops at once. */
+const applierStops = 250;
+
+const threadsOf = (table: "coordinator" | "worker") =>
+  `SELECT t.PROCESSLIST_ID AS id FROM performance_schema.replication_applier_status_by_${table} s
+     JOIN performance_schema.threads t USING (THREAD_ID) WHERE s.CHANNEL_NAME = ''`;
+
+async function killThreads(session: MysqlSession, table: "coordinator" | "worker", timeout: number): Promise<void> {
+  for (const { id } of await session.rows(threadsOf(table), timeout)) {
+    // Gone by itself meanwhile: what was wanted.
+    await session.rows(`KILL ${Number(id)}`, timeout).catch(() => undefined);
+  }
+}
+
+/**
+ * Stops both threads. The applier may have the beginning of a transaction whose rest never came, because the receiver was stopped or the
+ * source died in the middle of it: a coordinator that is asked to stop waits a minute for the rest (measured: 60 s), while clients wait for the
+ * promotion. One that is killed stops at once. Nobody was told OK for such a transaction, it is not among the received ones, and it is rolled back.
+ */
+async function stopReplica(
+  session: MysqlSession,
+  connect: () => Promise<MysqlSession>,
+  timeout: number,
+): Promise<void> {
+  await killThreads(session, "coordinator", timeout);
+  let isStopped = false;
+  const stopping = session.rows("STOP REPLICA", timeout).finally(() => {
+    isStopped = true;
+  });
+  // Awaited below; until then a failure is nobody's.
+  stopping.catch(() => undefined);
+  await Promise.race([stopping, new Promise((resolve) => setTimeout(resolve, applierStops))]);
+  if (!isStopped) {
+    const other = await connect();
+    try {
+      await killThreads(other, "worker", timeout);
+    } finally {
+      other.end();
+    }
+  }
+  await stopping;
+}
+
+/**
+ * RESET REPLICA ALL deletes the relay log, and with it what was acknowledged and not applied: never before it is drained.
+ * @param connect another session to the same run of mysqld.
+ */
+export async function forgetSource(
+  session: MysqlSession,
+  connect: () => Promise<MysqlSession>,
+  timeout: number,
+): Promise<void> {
   const { receiver, drained } = await one(session, replicationState, timeout);
   require(receiver === "OFF", "the receiver runs");
   require(drained === "1", "the relay log is not drained");
-  await session.results(["STOP REPLICA", "RESET REPLICA ALL"], timeout);
+  await stopReplica(session, connect, timeout);
+  await session.rows("RESET REPLICA ALL", timeout);
 }
 
 export interface SourceLogin {
@@ -140,6 +191,7 @@ export interface SourceLogin {
 /** @param source for messages. */
 export async function follow(
   session: MysqlSession,
+  connect: () => Promise<MysqlSession>,
   source: ServerName,
   login: SourceLogin,
   timeout: number,
@@ -151,8 +203,9 @@ export async function follow(
   );
   require(before["closed"] === "1", `mysqld is open: it cannot follow ${source}`);
   require(before["semiSync"] === "0", "semi-sync of a leader is on: it would freeze the applier");
+  await stopReplica(session, connect, timeout);
   // A dead source is noticed after missed heartbeats, not after the default minute.
-  await session.results(["STOP REPLICA", "SET GLOBAL replica_net_timeout = 4"], timeout);
+  await session.rows("SET GLOBAL replica_net_timeout = 4", timeout);
   await session.rows(
     `CHANGE REPLICATION SOURCE TO SOURCE_HOST = ${literal(login.address)}, SOURCE_PORT = ${login.port},
        SOURCE_USER = ${literal(login.user)}, SOURCE_PASSWORD = ${literal(login.password)},

@@ -22,12 +22,15 @@ import {
 } from "./effects.ts";
 import { type DatabaseDetails, observeDatabase, type PeerDatabaseAddress, WaitingCommits } from "./observe.ts";
 import { MysqlSession } from "./session.ts";
+import { WriteStall } from "./write-stall.ts";
 
 export interface DatabaseLook {
   readonly database: Database | "down" | "silent";
   readonly details: DatabaseDetails | undefined;
   /** The run of mysqld that there is, whether it answers or not. */
   readonly run: string | undefined;
+  /** How long it has answered and could not write, milliseconds. */
+  readonly stalledFor: number;
 }
 
 export type Note = (event: string, details?: Readonly<Record<string, unknown>>) => void;
@@ -39,13 +42,14 @@ export class LocalDatabase {
   readonly #process: DatabaseProcess;
   readonly #where: PeerDatabaseAddress;
   readonly #waits = new WaitingCommits();
+  readonly #stall = new WriteStall();
   readonly #note: Note;
   /** mysqld ended a connection: it is time to look. */
   readonly #onEnd: () => void;
   #eyes: MysqlSession | undefined;
   #hands: MysqlSession | undefined;
   #look: Promise<DatabaseLook> | undefined;
-  #lastLook: DatabaseLook = { database: "silent", details: undefined, run: undefined };
+  #lastLook: DatabaseLook = { database: "silent", details: undefined, run: undefined, stalledFor: 0 };
   #isCloning = false;
 
   constructor(configuration: AgentConfiguration, note: Note, onEnd: () => void) {
@@ -84,15 +88,20 @@ export class LocalDatabase {
   async #lookNow(): Promise<DatabaseLook> {
     const { look } = this.#configuration.timing;
     // In the middle of a clone mysqld answers, and what it says is of neither the old nor the new data.
-    if (this.#isCloning) return { database: "silent", details: undefined, run: undefined };
+    if (this.#isCloning) return { database: "silent", details: undefined, run: undefined, stalledFor: 0 };
     try {
       return await within(look, "mysqld", this.#ask(look));
     } catch {
       this.#eyes?.end();
       this.#eyes = undefined;
       const run = await within(look, "dockerd", this.#process.find()).catch(() => "starting" as const);
-      if (run === undefined) return { database: "down", details: undefined, run: undefined };
-      return { database: "silent", details: undefined, run: run === "starting" ? undefined : run.instance };
+      if (run === undefined) return { database: "down", details: undefined, run: undefined, stalledFor: 0 };
+      return {
+        database: "silent",
+        details: undefined,
+        run: run === "starting" ? undefined : run.instance,
+        stalledFor: 0,
+      };
     }
   }
 
@@ -107,7 +116,15 @@ export class LocalDatabase {
     );
     // Ready before it is needed: connecting in the middle of a promotion costs time, and a full server lets nobody in.
     if (!this.#hands?.isUsable) this.#hands = await this.#connect().catch(() => undefined);
-    return { database, details, run: database.instance };
+    const stalledFor = this.#stall.note(
+      {
+        ...details,
+        executed: database.executed.toString(),
+        availableBytes: await this.#process.availableBytes(this.#configuration.mysql.dataDirectory),
+      },
+      bootMilliseconds(),
+    );
+    return { database, details, run: database.instance, stalledFor };
   }
 
   #connect(onEnd?: () => void): Promise<MysqlSession> {
@@ -203,11 +220,17 @@ export class LocalDatabase {
   }
 
   async forgetSource(instance: string): Promise<void> {
-    await forgetSource(await this.#session(instance), this.#statement);
+    await forgetSource(await this.#session(instance), () => this.#connect(), this.#statement);
   }
 
   async follow(instance: string): Promise<void> {
-    await follow(await this.#session(instance), this.#configuration.peer.name, this.#source, this.#statement);
+    await follow(
+      await this.#session(instance),
+      () => this.#connect(),
+      this.#configuration.peer.name,
+      this.#source,
+      this.#statement,
+    );
   }
 
   /**

@@ -19,6 +19,8 @@ export interface DatabaseDetails {
   readonly readOnly: boolean;
   readonly offline: boolean;
   readonly waitingCommits: number;
+  /** Sessions in the middle of a commit, those that wait for an acknowledgement and those behind them included. */
+  readonly committing: number;
   /** Commits that were, and that were not, acknowledged by a replica before their client. */
   readonly acknowledged: number;
   readonly unacknowledged: number;
@@ -52,6 +54,7 @@ const statements = [
      FROM performance_schema.replication_applier_status_by_worker WHERE CHANNEL_NAME = ''`,
   `SELECT LAST_ERROR_NUMBER AS errorNumber, LAST_ERROR_MESSAGE AS error
      FROM performance_schema.replication_applier_status_by_coordinator WHERE CHANNEL_NAME = ''`,
+  `SELECT COUNT(*) AS committing FROM performance_schema.processlist WHERE STATE = 'waiting for handler commit'`,
 ] as const;
 
 /** Where the peer's MySQL is, as CHANGE REPLICATION SOURCE was told. */
@@ -88,11 +91,22 @@ export async function observeDatabase(
   timeout: number,
   now: () => number,
 ): Promise<Observation> {
-  const [state, variables, status, connection, workers, coordinator] = await session.results(statements, timeout);
+  const [state, variables, status, connection, workers, coordinator, commits] = await session.results(
+    statements,
+    timeout,
+  );
   return readObservation(
     session.instance,
     where,
-    { state: state?.[0] ?? {}, variables, status, connection: connection?.[0], workers, coordinator },
+    {
+      state: state?.[0] ?? {},
+      variables,
+      status,
+      connection: connection?.[0],
+      workers,
+      coordinator,
+      commits: commits?.[0],
+    },
     (waiting, acknowledged) => waits.note(waiting, acknowledged, now()),
   );
 }
@@ -104,6 +118,7 @@ export interface ObservedRows {
   readonly connection: Row | undefined;
   readonly workers: readonly Row[] | undefined;
   readonly coordinator: readonly Row[] | undefined;
+  readonly commits: Row | undefined;
 }
 
 /** What the rows of one look mean. @throws Error when they are not what MySQL answers: a guess could make a server eligible. */
@@ -142,6 +157,7 @@ export function readObservation(
       readOnly: text(state, "readOnly") === "1",
       offline,
       waitingCommits,
+      committing: Number(rows.commits?.["committing"] ?? 0),
       acknowledged,
       unacknowledged: Number(status.get("rpl_semi_sync_source_no_tx") ?? 0),
       receiverError: firstError(rows.connection === undefined ? [] : [rows.connection]),

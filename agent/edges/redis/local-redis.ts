@@ -153,7 +153,9 @@ export class LocalRedis {
       const send = (...words: string[]) => client.send(words, statement);
       switch (action.kind) {
         case "lead-redis":
+          await this.#requireWhole(client, statement);
           await send("REPLICAOF", "NO", "ONE");
+          await this.#requireWhole(client, statement);
           // A short absence of the replica must not cost a full copy.
           await send("CONFIG", "SET", "repl-backlog-size", String(64 * 1024 * 1024));
           await this.#admit(send);
@@ -180,6 +182,16 @@ export class LocalRedis {
     } finally {
       client.end();
     }
+  }
+
+  /** A full copy may have begun since the decision. @throws Error when it has; the next look then knows that the data set is not whole. */
+  async #requireWhole(client: RedisClient, timeout: number): Promise<void> {
+    const info = readInfo(await client.send(["INFO"], timeout));
+    const assigned = await this.#assignedTo(info.get("run_id") ?? "");
+    const { complete } = readRedis(info, this.#configuration, assigned);
+    if (complete && info.get("loading") !== "1") return;
+    await this.#keep({ ...assigned, complete: false });
+    throw new Error("a full copy is under way");
   }
 
   /**
