@@ -1,4 +1,4 @@
-import { failoverAccounts, failoverCredentials, failoverUnit } from "../../config/failover.ts";
+import { failoverAccounts, failoverCredentials, failoverPrivileges, failoverUnit } from "../../config/failover.ts";
 import { pairPaths } from "../../config/pair-names.ts";
 import { quote, script } from "../../lib/shell.ts";
 import { mysqlInContainer } from "../container-clients.ts";
@@ -151,9 +151,8 @@ function gtidOn(container: string): string[] {
 
 /** What the controllers' account may do: look, open and close, replicate, clone. No table of anybody. */
 const agentPrivileges = [
-  // EVENT: events that arrived by replication sleep until the server that has them leads.
-  "GRANT RELOAD, PROCESS, SHUTDOWN, EVENT, REPLICATION CLIENT ON *.* TO",
-  "GRANT BACKUP_ADMIN, BINLOG_ADMIN, CLONE_ADMIN, CONNECTION_ADMIN, PERSIST_RO_VARIABLES_ADMIN, REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN ON *.* TO",
+  `GRANT ${failoverPrivileges.static.join(", ")} ON *.* TO`,
+  `GRANT ${failoverPrivileges.dynamic.map((one) => (one === "SET_ANY_DEFINER" ? "$definer" : one)).join(", ")} ON *.* TO`,
   "GRANT SELECT ON performance_schema.* TO",
 ];
 /** Replication, and the donor's side of CLONE. */
@@ -177,6 +176,8 @@ const readPasswords = [
   `replication_password=$(cat -- ${failoverCredentials.replication})`,
   'plain "$agent_password"',
   'plain "$replication_password"',
+  // The privilege has another name before 8.2.
+  `if at_least 8.2 "$(ask 'SELECT @@version')"; then definer=SET_ANY_DEFINER; else definer=${failoverPrivileges.beforeMysql82.SET_ANY_DEFINER}; fi`,
 ];
 
 /**
