@@ -87,6 +87,11 @@ export class ThrowAwayPair {
   async start(): Promise<void> {
     for (const name of ["a", "b"]) mkdirSync(this.#path(name, "run"), { recursive: true });
     await this.#makeCertificates();
+    // What a run that was ended left behind.
+    const names = (["a", "b"] as const).flatMap((name) => [
+      ...[this.container(name), this.container(name, "redis"), this.#holder(name)],
+    ]);
+    await run("docker", ["rm", "--force", "--volumes", ...names]);
     await run("docker", ["network", "rm", network]);
     await runChecked("docker", ["network", "create", "--subnet", `${subnet}.0/24`, network]);
     await Promise.all([
