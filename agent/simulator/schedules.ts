@@ -27,6 +27,7 @@ const choices: readonly Choice[] = [
   { weight: 4, where: "everywhere", plan: planRedis },
   { weight: 2, where: "everywhere", plan: planSlowReplica },
   { weight: 2, where: "everywhere", plan: planClockJump },
+  { weight: 4, where: "everywhere", plan: planTroubledJoin },
   { weight: 5, where: "etcd", plan: planRestore },
   { weight: 2, where: "etcd", plan: planLongIsolation },
   { weight: 2, where: "etcd", plan: planLateDegrade },
@@ -369,6 +370,21 @@ function planSlowReplica(world: World, from: number, _to: number): void {
       replica.database.applier = "broken";
     }
   });
+}
+
+/** The replica loses power again and again while the leader takes it in, slowly. */
+function planTroubledJoin(world: World, from: number, to: number): void {
+  const { random } = world;
+  world.events.after(from, () => {
+    world.disturb(to - from);
+    hesitate(world, 0.4, to - from - 4000);
+  });
+  for (let at = from + 2000; at < to - 8000; at += random.between(4500, 7500)) {
+    world.events.after(at, () => {
+      const replica = world.other(leaderOf(world));
+      if (replica.isUp) powerOff(world, replica, random.between(100, 600));
+    });
+  }
 }
 
 /** A wall clock is set back while its server's controller dies: what was published must end all the same. */
