@@ -7,7 +7,8 @@ import type { Variant } from "./variant.ts";
 export const knownBad: readonly Variant[] = [
   {
     rule: 1,
-    name: "the set of the old epoch stays after a promotion", accident: /is not on the member/,
+    name: "the set of the old epoch stays after a promotion",
+    accident: /is not on the member|both servers are open in epoch/,
     decide: (view, decide) => {
       const database = speaking(view);
       const { votes } = view;
@@ -28,7 +29,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 1,
-    name: "the set is rewritten with the lease, before draining", accident: /without the acknowledged write|is not on the member/,
+    name: "the set is rewritten with the lease, before draining",
+    accident: /without the acknowledged write|is not on the member/,
     decide: (view, decide) => {
       const database = speaking(view);
       const { votes } = view;
@@ -42,12 +44,28 @@ export const knownBad: readonly Variant[] = [
         : decide(view);
     },
   },
-  { rule: 2, name: "the set is written without comparing", accident: /is not on the member|without the acknowledged write|acknowledges in epoch/, recordsBlindly: true },
-  { rule: 3, name: "a fence is a clean shutdown", accident: /is not on the member|acknowledges in epoch/, fencesGracefully: true },
-  { rule: 3, name: "the next effect does not wait for the result of the last", accident: /both servers are open in epoch|acknowledges in epoch/, opensAfterAnyRecord: true },
+  {
+    rule: 2,
+    name: "the set is written without comparing",
+    accident: /is not on the member|without the acknowledged write|acknowledges in epoch/,
+    recordsBlindly: true,
+  },
   {
     rule: 3,
-    name: "a server that does not lead switches semi-sync off", accident: /is not on the member|acknowledges in epoch/,
+    name: "a fence is a clean shutdown",
+    accident: /is not on the member|acknowledges in epoch/,
+    fencesGracefully: true,
+  },
+  {
+    rule: 3,
+    name: "the next effect does not wait for the result of the last",
+    accident: /both servers are open in epoch|acknowledges in epoch/,
+    opensAfterAnyRecord: true,
+  },
+  {
+    rule: 3,
+    name: "a server that does not lead switches semi-sync off",
+    accident: /is not on the member|acknowledges in epoch/,
     decide: (view, decide) => {
       const decision = decide(view);
       const database = speaking(view);
@@ -58,7 +76,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 4,
-    name: "a peer becomes a member without having reached a sample", accident: /is not on the member/,
+    name: "a peer becomes a member without having reached a sample",
+    accident: /is not on the member/,
     decide: (view, decide) => {
       const sample = view.memory.joinSample;
       return decide(
@@ -70,7 +89,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 4,
-    name: "a sample counts although commits did not wait yet", accident: /is not on the member/,
+    name: "a sample counts although commits did not wait yet",
+    accident: /is not on the member/,
     decide: (view, decide) => {
       const sample = view.memory.joinSample;
       return decide(
@@ -88,7 +108,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 4,
-    name: "a restart of the other server's mysqld after the sample does not matter", accident: /is not on the member/,
+    name: "a restart of the other server's mysqld after the sample does not matter",
+    accident: /is not on the member/,
     decide: (view, decide) => {
       const sample = view.memory.joinSample;
       const peer = view.peerAnswer === "silent" ? undefined : view.peerAnswer.database;
@@ -98,7 +119,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 5,
-    name: "a member is a server, whatever became of its mysqld", accident: /is not on the member|without the acknowledged write/,
+    name: "a member is a server, whatever became of its mysqld",
+    accident: /is not on the member|without the acknowledged write/,
     decide: (view, decide) => {
       const peer = view.peerAnswer === "silent" ? undefined : view.peerAnswer.database;
       const runs = { [view.me]: speaking(view)?.instance, [view.peer]: peer?.instance };
@@ -112,7 +134,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 6,
-    name: "both policies at once: the replica takes over, and the leader goes on alone", accident: /outside the sync set|acknowledges in epoch/,
+    name: "both policies at once: the replica takes over, and the leader goes on alone",
+    accident: /outside the sync set|acknowledges in epoch/,
     decide: (view, decide) => {
       const { pair } = view;
       if (pair === undefined) return decide(view);
@@ -122,12 +145,14 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 6,
-    name: "a replica that withdrew takes over all the same", accident: /outside the sync set|acknowledges in epoch/,
+    name: "a replica that withdrew takes over all the same",
+    accident: /outside the sync set|acknowledges in epoch/,
     decide: (view, decide) => decide({ ...view, record: { ...view.record, withdrawn: undefined } }),
   },
   {
     rule: 6,
-    name: "a restart of the replica's mysqld counts as its word", accident: /outside the sync set|acknowledges in epoch/,
+    name: "a restart of the replica's mysqld counts as its word",
+    accident: /outside the sync set|acknowledges in epoch/,
     decide: (view, decide) => {
       const { peerAnswer, pair } = view;
       if (pair === undefined || peerAnswer === "silent" || peerAnswer.database === undefined) return decide(view);
@@ -141,17 +166,24 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 6,
-    name: "the lead is taken back, and the other's confirmation is not waited for", accident: /outside the sync set|acknowledges in epoch/,
+    name: "the lead is taken back, and the other's confirmation is not waited for",
+    accident: /outside the sync set|acknowledges in epoch/,
     decide: (view, decide) => {
       const { pair } = view;
       if (pair?.file.lead !== "taken back") return decide(view);
       return decide({ ...view, pair: { ...pair, file: { ...pair.file, lead: "held" } } });
     },
   },
-  { rule: 6, name: "the file is not fsynced", accident: /is not on the member|acknowledges in epoch|outside the sync set/, losesFile: true },
   {
     rule: 6,
-    name: "the other's newer record is not copied", accident: /stays open although/,
+    name: "the file is not fsynced",
+    accident: /is not on the member|acknowledges in epoch|outside the sync set/,
+    losesFile: true,
+  },
+  {
+    rule: 6,
+    name: "the other's newer record is not copied",
+    accident: /stays open although/,
     decide: (view, decide) => {
       const { peerAnswer } = view;
       const isLeader = view.pair?.file.syncSet?.lastLeader.server === view.me;
@@ -161,7 +193,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 7,
-    name: "mysqld boots with replication started, and the source is forgotten last", accident: /is not on the member|without the acknowledged write|acknowledges in epoch/,
+    name: "mysqld boots with replication started, and the source is forgotten last",
+    accident: /is not on the member|without the acknowledged write|acknowledges in epoch/,
     bootsReplicating: true,
     decide: (view, decide) => {
       const database = speaking(view);
@@ -175,7 +208,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 8,
-    name: "semi-sync is believed to be as it was left", accident: /is not on the member|acknowledges in epoch/,
+    name: "semi-sync is believed to be as it was left",
+    accident: /is not on the member|acknowledges in epoch/,
     opensUnchecked: true,
     decide: (view, decide) => {
       const database = speaking(view);
@@ -189,7 +223,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 9,
-    name: "cloned before the leader has recorded its epoch, and not remembered", accident: /is not on the member|without the acknowledged write/,
+    name: "cloned before the leader has recorded its epoch, and not remembered",
+    accident: /is not on the member|without the acknowledged write/,
     forgetsCloning: true,
     decide: (view, decide) => {
       const { votes } = view;
@@ -201,13 +236,15 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 10,
-    name: "votes that went backwards are believed", accident: /stays open although|without the acknowledged write/,
+    name: "votes that went backwards are believed",
+    accident: /stays open although|without the acknowledged write/,
     decide: (view, decide) =>
       decide({ ...view, record: { ...view.record, clusterId: undefined, highestRevision: 0, epoch: 0 } }),
   },
   {
     rule: 10,
-    name: "another cluster is believed", accident: /stays open although|without the acknowledged write/,
+    name: "another cluster is believed",
+    accident: /stays open although|without the acknowledged write/,
     decide: (view, decide) => {
       const { votes, record } = view;
       if (votes === "away" || record.clusterId === votes.clusterId) return decide(view);
@@ -219,13 +256,15 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 10,
-    name: "how far etcd was is not kept", accident: /stays open although|without the acknowledged write/,
+    name: "how far etcd was is not kept",
+    accident: /stays open although|without the acknowledged write/,
     decide: (view, decide) =>
       decide({ ...view, record: { ...view.record, highestRevision: 0, setRevision: 0, epoch: 0 } }),
   },
   {
     rule: 10,
-    name: "a server that is halted believes nobody, not even the operator", accident: /in the end/,
+    name: "a server that is halted believes nobody, not even the operator",
+    accident: /in the end/,
     decide: (view, decide) => {
       const { votes } = view;
       if (votes === "away" || votes.syncSet === undefined) return decide(view);
@@ -234,7 +273,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 11,
-    name: "a leader without etcd goes on whatever the peer says", accident: /stays open although/,
+    name: "a leader without etcd goes on whatever the peer says",
+    accident: /stays open although/,
     decide: (view, decide) => {
       const decision = decide(view);
       return view.votes === "away" && decision.action.kind === "fence"
@@ -244,7 +284,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 12,
-    name: "any acknowledgement is taken for the peer's", accident: /is not on the member/,
+    name: "any acknowledgement is taken for the peer's",
+    accident: /is not on the member/,
     decide: (view, decide) => {
       const database = speaking(view);
       if (database === undefined || database.semiSync.clients <= 1) return decide(view);
@@ -253,7 +294,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 13,
-    name: "opened undrained", accident: /without the acknowledged write|is not on the member/,
+    name: "opened undrained",
+    accident: /without the acknowledged write|is not on the member/,
     decide: (view, decide) => {
       const database = speaking(view);
       const leads = view.votes !== "away" && view.votes.leader?.server === view.me;
@@ -266,12 +308,14 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 13,
-    name: "a member may be as far behind as it likes", accident: /stays a member/,
+    name: "a member may be as far behind as it likes",
+    accident: /stays a member/,
     decide: (view, decide) => decide({ ...withLag(view, 0), peerAnswer: answerWithLag(view) }),
   },
   {
     rule: 13,
-    name: "a broken applier is taken for a running one", accident: /stays a member/,
+    name: "a broken applier is taken for a running one",
+    accident: /stays a member/,
     decide: (view, decide) => {
       const mended = (database: Database | undefined): Database | undefined =>
         database?.replication?.applier === "broken"
@@ -288,17 +332,20 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 14,
-    name: "the lead moves as often as it likes", accident: /without anybody looking/,
+    name: "the lead moves as often as it likes",
+    accident: /without anybody looking/,
     decide: (view, decide) => decide(withoutMoves(view, (move) => move.planned)),
   },
   {
     rule: 14,
-    name: "elective moves know no cooldown", accident: /within the cooldown/,
+    name: "elective moves know no cooldown",
+    accident: /within the cooldown/,
     decide: (view, decide) => decide(withoutMoves(view, (move) => !move.planned)),
   },
   {
     rule: 14,
-    name: "maintenance does not stop a promotion", accident: /promoted during maintenance/,
+    name: "maintenance does not stop a promotion",
+    accident: /promoted during maintenance/,
     decide: (view, decide) => {
       const { votes, pair, peerAnswer } = view;
       if (view.request !== undefined) return decide(view);
@@ -314,7 +361,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 14,
-    name: "maintenance also stops degrading", accident: /no write for .* maintenance: replica/,
+    name: "maintenance also stops degrading",
+    accident: /no write for .* maintenance: replica/,
     decide: (view, decide) => {
       const decision = decide(view);
       const { action } = decision;
@@ -330,7 +378,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 14,
-    name: "a cooldown that also holds a dead leader's successor", accident: /no write/,
+    name: "a cooldown that also holds a dead leader's successor",
+    accident: /no write/,
     decide: (view, decide) => {
       const decision = decide(view);
       return decision.action.kind === "take-lease" && view.leaderlessFor < 45_000 && speaking(view)?.writable === false
@@ -338,12 +387,23 @@ export const knownBad: readonly Variant[] = [
         : decision;
     },
   },
-  { rule: 15, name: "a restarted controller does not know its lease", accident: /a failover although nothing/, forgetsLease: true },
+  {
+    rule: 15,
+    name: "a restarted controller does not know its lease",
+    accident: /a failover although nothing/,
+    forgetsLease: true,
+  },
   { rule: 16, name: "the published role stays for ever", accident: /still published/, roleNeverExpires: true },
-  { rule: 16, name: "the published role ends by the wall clock", accident: /still published/, deadlineByWallClock: true },
+  {
+    rule: 16,
+    name: "the published role ends by the wall clock",
+    accident: /still published/,
+    deadlineByWallClock: true,
+  },
   {
     rule: 17,
-    name: "promoted by itself when nobody with the data is left", accident: /outside the sync set|without the acknowledged write/,
+    name: "promoted by itself when nobody with the data is left",
+    accident: /outside the sync set|without the acknowledged write/,
     decide: (view, decide) => {
       const database = speaking(view);
       const { votes } = view;
@@ -354,17 +414,20 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: 17,
-    name: "a person's word does not count when the leader is burnt", accident: /no write is acknowledged, and nothing is wrong/,
+    name: "a person's word does not count when the leader is burnt",
+    accident: /no write is acknowledged, and nothing is wrong/,
     decide: (view, decide) => decide(view.request?.kind === "promote" ? { ...view, request: undefined } : view),
   },
   {
     rule: "backend",
-    name: "a backend that is down on the leader is nobody's business", accident: /whose backend is down/,
+    name: "a backend that is down on the leader is nobody's business",
+    accident: /whose backend is down/,
     decide: (view, decide) => decide({ ...view, backend: "healthy" }),
   },
   {
     rule: "Redis",
-    name: "a promotion waits for Redis", accident: /no write for .* has no Redis/,
+    name: "a promotion waits for Redis",
+    accident: /no write for .* has no Redis/,
     decide: (view, decide) => {
       const decision = decide(view);
       const isReady = typeof view.redis !== "string" && view.redis.complete;
@@ -374,7 +437,8 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: "Redis",
-    name: "a copy that was cut off in the middle is published", accident: /cut off in the middle/,
+    name: "a copy that was cut off in the middle is published",
+    accident: /cut off in the middle/,
     decide: (view, decide) => {
       const { redis } = view;
       const decision = decide(typeof redis === "string" ? view : { ...view, redis: { ...redis, complete: true } });
@@ -384,11 +448,22 @@ export const knownBad: readonly Variant[] = [
   },
   {
     rule: "Redis",
-    name: "an empty Redis leads at once", accident: /by an empty set/,
+    name: "an empty Redis leads at once",
+    accident: /by a set that began empty/,
     decide: (view, decide) => decide({ ...view, redisNotLeadingFor: Number.POSITIVE_INFINITY }),
   },
-  { rule: "Redis", name: "replicas are let in before the controller has looked", accident: /by an empty set/, redisAdmitsAtBoot: true },
-  { rule: "Redis", name: "clients are sent to a Redis that was restarted since", accident: /before it has a role/, redisRoleOutlivesRun: true },
+  {
+    rule: "Redis",
+    name: "replicas are let in before the controller has looked",
+    accident: /by a set that began empty/,
+    redisAdmitsAtBoot: true,
+  },
+  {
+    rule: "Redis",
+    name: "clients are sent to a Redis that was restarted since",
+    accident: /before it has a role/,
+    redisRoleOutlivesRun: true,
+  },
 ];
 
 function withLag(view: View, lagMilliseconds: number): View {

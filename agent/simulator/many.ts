@@ -31,7 +31,8 @@ export async function simulateMany(options: ManyOptions): Promise<BatchResult> {
   const end = options.firstSeed + options.schedules;
   let next = options.firstSeed;
   const takeBatch = (): Batch | undefined => {
-    if (next >= end || (options.until !== undefined && total.broken.some(({ what }) => options.until?.test(what)))) return undefined;
+    if (next >= end || (options.until !== undefined && total.broken.some(({ what }) => options.until?.test(what))))
+      return undefined;
     const batch = { first: next, count: Math.min(batchSize, end - next) };
     next += batch.count;
     return batch;

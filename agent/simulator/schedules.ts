@@ -36,6 +36,7 @@ const choices: readonly Choice[] = [
   { weight: 5, where: "pair", plan: planSlowTakeover },
   { weight: 3, where: "pair", plan: planLostReplica },
   { weight: 3, where: "pair", plan: planBothGone },
+  { weight: 4, where: "pair", plan: planRestartInTakeover },
 ];
 
 /** Plans what happens in the schedule of this seed. */
@@ -145,6 +146,12 @@ const ones: readonly One[] = [
       world.killController(leader);
       world.events.after(1500, () => world.startController(leader));
     },
+  },
+  {
+    name: "the leader's Redis restarts",
+    bound: { etcd: 2500, failover: 2500, availability: 2500 },
+    mayFailOver: false,
+    begin: (world, leader) => world.databases.killRedis(leader),
   },
   {
     name: "a planned switchover",
@@ -294,6 +301,16 @@ function planPlannedStop(world: World, from: number, _to: number): void {
     const replica = world.other(leaderOf(world));
     world.disturb(20_000);
     world.operator.ask(replica, { kind: "degrade", peerIsOff: false });
+    if (world.random.chance(0.4)) {
+      // Before the replica can see that it was taken out.
+      once(
+        world,
+        5000,
+        () => !isWhole(world),
+        () => cut(world, "a", "b", 2, 14_000),
+      );
+      return;
+    }
     world.events.after(3000, () => {
       const { now } = world.events;
       if (replica.record.withdrawn === undefined || isWhole(world)) return;
@@ -302,6 +319,13 @@ function planPlannedStop(world: World, from: number, _to: number): void {
       else cut(world, "a", "b", 2, 14_000);
     });
   });
+}
+
+/** Runs it at the first moment within a time at which something is so: accidents like to happen then. */
+function once(world: World, within: number, isSo: () => boolean, run: () => void): void {
+  if (within <= 0) return;
+  if (isSo()) run();
+  else world.events.after(15, () => once(world, within - 15, isSo, run));
 }
 
 /** Backends that are down by turns: one elective move, and then nothing for a while. */
@@ -372,17 +396,30 @@ function planSlowReplica(world: World, from: number, _to: number): void {
   });
 }
 
-/** The replica loses power again and again while the leader takes it in, slowly. */
+/** The replica loses power while the leader takes it in, and is back before the leader's controller has looked again. */
 function planTroubledJoin(world: World, from: number, to: number): void {
   const { random } = world;
+  const trap = () => {
+    const leader = leaderOf(world);
+    const isJoining = () => leader.database.semiSync && leader.database.writable && !isWhole(world);
+    once(world, 6000, isJoining, () => {
+      const { controller } = leader;
+      world.events.after(random.between(0, 60), () => {
+        world.disturb(8000);
+        controller?.freeze();
+        world.events.after(random.between(0, 300), () => powerOff(world, world.other(leader), random.between(50, 300)));
+        world.events.after(random.between(2000, 5000), () => controller?.thaw());
+      });
+    });
+  };
   world.events.after(from, () => {
     world.disturb(to - from);
-    hesitate(world, 0.4, to - from - 4000);
+    hesitate(world, 0.2, to - from - 4000);
   });
-  for (let at = from + 2000; at < to - 8000; at += random.between(4500, 7500)) {
+  for (let at = from + 2000; at < to - 8000; at += random.between(6500, 8500)) {
     world.events.after(at, () => {
-      const replica = world.other(leaderOf(world));
-      if (replica.isUp) powerOff(world, replica, random.between(100, 600));
+      powerOff(world, world.other(leaderOf(world)), 300);
+      trap();
     });
   }
 }
@@ -497,6 +534,26 @@ function planSlowTakeover(world: World, from: number, _to: number): void {
     else world.databases.kill(leader);
     world.events.after(random.between(0, 400), () => hesitate(world, 0.7, 6000));
     world.events.after(random.between(1000, 6000), () => cut(world, "a", "b", 2, 12_000));
+  });
+}
+
+/** The replica's mysqld restarts after it was decided that it takes over, and before that is written; then they see each other again. */
+function planRestartInTakeover(world: World, from: number, _to: number): void {
+  const { random } = world;
+  world.events.after(random.between(from + 6000, from + 9000), () => {
+    if (!isWhole(world)) return;
+    const replica = world.other(leaderOf(world));
+    const { database } = replica;
+    cut(world, "a", "b", 2, random.between(6800, 7800));
+    once(
+      world,
+      7000,
+      () => database.source === undefined,
+      () => {
+        hesitate(world, 1, 1200);
+        world.events.after(1250, () => world.databases.kill(replica));
+      },
+    );
   });
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { decide } from "../../agent/decide.ts";
 import { GtidSet } from "../../agent/gtid-set.ts";
-import type { Database, PairFile, PeerAnswer, Redis, SyncSet, View, Votes } from "../../agent/view.ts";
+import type { Database, PairFile, PeerAnswer, Redis, Replication, SyncSet, View, Votes } from "../../agent/view.ts";
 
 /** A leads, B follows and is a member; all is well. Seen from A. */
 const executed = GtidSet.prefixes({ a: 10 });
@@ -15,13 +15,20 @@ const own: Database = {
   replication: undefined,
   oldestWaitMilliseconds: 0,
 };
+const following: Replication = {
+  source: "a",
+  receiver: "connected",
+  applier: "running",
+  received: executed,
+  lagMilliseconds: 0,
+};
 const replica: Database = {
   ...own,
   instance: "b1",
   data: "db",
   writable: false,
   semiSync: { enabled: false, active: false, clients: 0 },
-  replication: { source: "a", receiver: "connected", applier: "running", received: executed, lagMilliseconds: 0 },
+  replication: following,
 };
 const syncSet: SyncSet = {
   members: [
@@ -214,7 +221,7 @@ describe("without a witness", () => {
     pair: { policy, file: { ...file, ...changes } },
   });
   const gone: Partial<View> = { peerAnswer: "silent", peerSilentFor: 60_000 };
-  const cutOff: Database = { ...replica, replication: { ...replica.replication!, receiver: "connecting" } };
+  const cutOff: Database = { ...replica, replication: { ...following, receiver: "connecting" } };
   const waits: Database = { ...own, oldestWaitMilliseconds: 60_000 };
 
   it("failover: the replica takes over, and a leader that hears nothing stops", () => {
