@@ -7,7 +7,7 @@ import type { World } from "./world.ts";
 const halfOpen = 10_000;
 
 /** Transactions between two acknowledgements. */
-const receivedAtOnce = 6;
+const receivedAtOnce = 2;
 
 /** Both mysqld and both Redis with what goes on between them, and the clients. */
 export class Databases {

@@ -147,7 +147,12 @@ export const knownBad: readonly Variant[] = [
     rule: 6,
     name: "a replica that withdrew takes over all the same",
     accident: /outside the sync set|acknowledges in epoch/,
-    decide: (view, decide) => decide({ ...view, record: { ...view.record, withdrawn: undefined } }),
+    decide: (view, decide) =>
+      decide(
+        view.peerAnswer === "silent"
+          ? { ...view, request: undefined, record: { ...view.record, withdrawn: undefined } }
+          : view,
+      ),
   },
   {
     rule: 6,

@@ -47,6 +47,7 @@ export function planSchedule(world: World, from: number, to: number): void {
   for (const { weight, plan } of possible) {
     left -= weight;
     if (left >= 0) continue;
+    world.log(`--- ${plan.name}`);
     plan(world, from, to);
     break;
   }
@@ -396,30 +397,18 @@ function planSlowReplica(world: World, from: number, _to: number): void {
   });
 }
 
-/** The replica loses power while the leader takes it in, and is back before the leader's controller has looked again. */
+/** The replica loses power, and with it relay log that it had acknowledged, and comes back as if nothing had been. */
 function planTroubledJoin(world: World, from: number, to: number): void {
   const { random } = world;
-  const trap = () => {
-    const leader = leaderOf(world);
-    const isJoining = () => leader.database.semiSync && leader.database.writable && !isWhole(world);
-    once(world, 6000, isJoining, () => {
-      const { controller } = leader;
-      world.events.after(random.between(0, 60), () => {
-        world.disturb(8000);
-        controller?.freeze();
-        world.events.after(random.between(0, 300), () => powerOff(world, world.other(leader), random.between(50, 300)));
-        world.events.after(random.between(2000, 5000), () => controller?.thaw());
-      });
-    });
-  };
-  world.events.after(from, () => {
-    world.disturb(to - from);
-    hesitate(world, 0.2, to - from - 4000);
-  });
-  for (let at = from + 2000; at < to - 8000; at += random.between(6500, 8500)) {
+  for (let at = from + 2000; at < to - 8000; at += random.between(9000, 11_000)) {
     world.events.after(at, () => {
-      powerOff(world, world.other(leaderOf(world)), 300);
-      trap();
+      const replica = world.other(leaderOf(world));
+      world.disturb(8000);
+      replica.applyEvery = 5000;
+      world.events.after(random.between(1500, 3000), () => powerOff(world, replica, random.between(100, 600)));
+      world.events.after(6500, () => {
+        replica.applyEvery = 60;
+      });
     });
   }
 }
