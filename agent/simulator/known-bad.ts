@@ -15,7 +15,7 @@ export const knownBad: readonly Variant[] = [
       if (
         votes === "away" ||
         votes.leader?.server !== view.me ||
-        votes.syncSet === undefined ||
+        votes.syncSet?.lastLeader.server !== view.peer ||
         database === undefined
       ) {
         return decide(view);
