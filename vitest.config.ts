@@ -19,6 +19,8 @@ export default defineConfig({
       project("unit", { testTimeout: 60_000 }),
       // Pulumi's mocks are global to a process: each file gets one of its own.
       project("components", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 }),
+      // Its own threads simulate: one file at a time, or the files would share the cores.
+      project("simulator", { fileParallelism: false, testTimeout: 600_000 }),
       project("validators", { testTimeout: 120_000 }),
       project("lab", oneLab),
       // Too long for every run: npm test -- --only long.

@@ -13,6 +13,7 @@ Runs the test ladder, cheapest first, and ends with a line "N passed, N failed".
   static       formatter, linter, types, shellcheck, Go's vet and tests
   unit         pure functions, golden files
   components   the program's resources, with Pulumi's mocks
+  simulator    20,000 schedules of faults for the failover controller, and a known-bad controller for each of its rules
   validators   rendered files, read by the real programs (promtool, redis-server, mysqld, …)
   lab          real servers: images, suite, traffic, pulumi up, bad input, kills, secrets
   long         on the lab too, a quarter of an hour and more; only when named: smaller tests of the same are in the others
@@ -24,7 +25,7 @@ interface Outcome {
   readonly failed: number;
 }
 
-const parts = ["static", "unit", "components", "validators", "lab"] as const;
+const parts = ["static", "unit", "components", "simulator", "validators", "lab"] as const;
 type Part = (typeof parts)[number] | "long";
 const onTheLab: readonly Part[] = ["validators", "lab", "long"];
 

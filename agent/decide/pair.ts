@@ -160,7 +160,8 @@ function leadByFile(view: View, votes: Votes, set: SyncSet, pair: Pair, limits: 
   const me = memberOf(set, view.me);
   if (me?.instance !== database.instance) return resume(view, set, database, pair);
   const peerIsMember = memberOf(set, view.peer) !== undefined;
-  if (policy === "failover" && peerIsMember && isUnheard(view, database, limits)) {
+  // During maintenance the other does not take over, and whoever works on it wants this server to be left alone.
+  if (policy === "failover" && peerIsMember && !votes.maintenance && isUnheard(view, database, limits)) {
     const because =
       "the other server is not heard of, and may have taken over. If it is off: im-ha degrade --peer-is-off";
     if (view.request?.kind !== "degrade") {

@@ -68,9 +68,17 @@ function beginEpoch(
     ifModRevision: set.modRevision,
     moves: movesAfter(set, view.now, limits, move),
     vouchedFor: set.vouchedFor,
-    acceptedLoss: isEligible(set, view.me, database, view.record.withdrawn) ? undefined : whatIsMissing(view, database),
+    acceptedLoss: isSureToHaveAll(view, set, database) ? undefined : whatIsMissing(view, database),
   };
   return act(record, "none", `promotion: epoch ${set.epoch + 1} begins with this server alone`);
+}
+
+/** With the policy `availability` a leader that did not give the lead up may have gone on alone since this server saw it last. */
+function isSureToHaveAll(view: View, set: SyncSet, database: Database): boolean {
+  const mayHaveGoneOn = view.pair?.policy === "availability" && view.pair.file.lead !== "released";
+  return (
+    isEligible(set, view.me, database, view.record.withdrawn) && !(mayHaveGoneOn && set.lastLeader.server !== view.me)
+  );
 }
 
 /** For the record of a promotion that an operator forced. */

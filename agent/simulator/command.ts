@@ -4,45 +4,72 @@ import { step } from "../../lib/progress.ts";
 import { knownBad } from "./known-bad.ts";
 import { simulateMany } from "./many.ts";
 import { simulate } from "./simulate.ts";
+import type { Variant } from "./variant.ts";
 
-const help = `npm run simulate
+const help = `npm run simulate [-- options]
 
-Throws seeded schedules of faults at the failover controller's decisions, in a simulation of both servers, etcd, the network and
-MySQL's semi-synchronous replication, and checks after every step that no acknowledged write is lost.
+Throws seeded schedules of faults at the failover controller's decisions, in a simulation of both servers, etcd (or none), the
+network, Redis, the operator and MySQL's semi-synchronous replication. After every step it checks that no acknowledged write is
+lost, that nobody is promoted without having everything, that two servers never acknowledge at once, and how long writes stand
+still; in the end that the pair is whole again.
 
-  --schedules N    how many (default 100000)
-  --seed N         the first seed (default 1); a broken schedule prints its seed
-  --story          one schedule, told step by step
-  --known-bad      a variant that breaks a rule on purpose, by a part of its name; it must be caught
-  --json           the result as JSON
+  --seeds N          how many schedules (default 100000)
+  --from N           the first seed (default 1); a schedule that breaks prints its seed
+  --seed N           one schedule, told step by step
+  --all              with --seed: also the rounds in which a controller waits
+  --known-bad PART   break a rule on purpose, by a part of the variant's name ("list" prints them); it must be caught
+  --json             the result as JSON
 `;
 
+const options = {
+  seeds: { type: "string", default: "100000" },
+  from: { type: "string", default: "1" },
+  seed: { type: "string" },
+  all: { type: "boolean" },
+  "known-bad": { type: "string" },
+  json: { type: "boolean" },
+  help: { type: "boolean" },
+} as const;
+
 await runMain(async () => {
-  const { values } = parseArgs({
-    options: {
-      schedules: { type: "string", default: "100000" },
-      seed: { type: "string", default: "1" },
-      story: { type: "boolean" },
-      "known-bad": { type: "string" },
-      json: { type: "boolean" },
-      help: { type: "boolean" },
-    },
-  });
+  const { values } = parseArgs({ options });
   if (values.help) {
     process.stdout.write(help);
     return 0;
   }
-  const firstSeed = wholeNumber("--seed", values.seed);
-  const variant = chosenVariant(values["known-bad"]);
-  if (values.story) {
-    const outcome = simulate(firstSeed, { record: true, ...(variant === undefined ? {} : { variant }) });
-    process.stdout.write(`${outcome.story.filter((line) => !line.includes(": wait (")).join("\n")}\n`);
-    process.stdout.write(`\n${outcome.broken ?? `whole: ${outcome.acknowledged} acknowledged writes, none lost`}\n`);
-    return outcome.broken === undefined ? 0 : 1;
+  if (values["known-bad"] === "list") {
+    process.stdout.write(`${listOfVariants()}\n`);
+    return 0;
   }
-  const schedules = wholeNumber("--schedules", values.schedules);
+  const variant = chosenVariant(values["known-bad"]);
+  if (values.seed !== undefined) return tell(wholeNumber("--seed", values.seed), variant, values.all === true);
+  return simulateAll(
+    wholeNumber("--from", values.from),
+    wholeNumber("--seeds", values.seeds),
+    variant,
+    values.json === true,
+  );
+});
+
+/** One schedule, for a person who wants to know what happened. */
+function tell(seed: number, variant: Variant | undefined, isWhole: boolean): number {
+  const outcome = simulate(seed, { record: true, ...(variant === undefined ? {} : { variant }) });
+  const story = isWhole ? outcome.story : outcome.story.filter((line) => !line.includes(": wait ("));
+  process.stdout.write(`${story.join("\n")}\n`);
+  process.stdout.write(
+    `\nseed ${seed}: ${outcome.broken ?? `whole in the end: ${outcome.acknowledged} acknowledged writes, none lost`}\n`,
+  );
+  return outcome.broken === undefined ? 0 : 1;
+}
+
+async function simulateAll(
+  firstSeed: number,
+  schedules: number,
+  variant: Variant | undefined,
+  asJson: boolean,
+): Promise<number> {
   const started = performance.now();
-  const result = await step(`${schedules} schedules`, (progress) =>
+  const result = await step(`${schedules} schedules from seed ${firstSeed}`, (progress) =>
     simulateMany({
       firstSeed,
       schedules,
@@ -51,18 +78,19 @@ await runMain(async () => {
     }),
   );
   const seconds = (performance.now() - started) / 1000;
-  if (values.json) {
+  if (asJson) {
     process.stdout.write(`${JSON.stringify({ ...result, seconds })}\n`);
   } else {
     process.stdout.write(
       `${result.count} schedules, ${result.acknowledged} acknowledged writes, ${result.promotions} promotions, ${result.broken.length} broken\n`,
     );
+    const again = variant === undefined ? "" : ` --known-bad "${variant.name}"`;
     for (const { seed, what } of result.broken.slice(0, 10)) {
-      process.stdout.write(`  seed ${seed}: ${what}\n    npm run simulate -- --story --seed ${seed}\n`);
+      process.stdout.write(`  seed ${seed}: ${what}\n    npm run simulate -- --seed ${seed}${again}\n`);
     }
   }
   return result.broken.length === 0 ? 0 : 1;
-});
+}
 
 function wholeNumber(option: string, text: string): number {
   const value = Number(text);
@@ -71,12 +99,15 @@ function wholeNumber(option: string, text: string): number {
   return value;
 }
 
-function chosenVariant(part: string | undefined) {
+function listOfVariants(): string {
+  return knownBad.map((one) => `  ${String(one.rule).padEnd(8)} ${one.name}`).join("\n");
+}
+
+function chosenVariant(part: string | undefined): Variant | undefined {
   if (part === undefined) return undefined;
   const found = knownBad.filter((one) => one.name.includes(part));
   if (found.length !== 1) {
-    const names = knownBad.map((one) => `  ${one.rule}: ${one.name}`).join("\n");
-    throw new OperatorError(`--known-bad ${part}: expected a part of exactly one name:\n${names}`);
+    throw new OperatorError(`--known-bad ${part}: expected a part of exactly one name:\n${listOfVariants()}`);
   }
   return found[0];
 }

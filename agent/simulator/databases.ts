@@ -6,6 +6,9 @@ import type { World } from "./world.ts";
 /** A connection whose other end is gone without a word is kept so long. */
 const halfOpen = 10_000;
 
+/** Transactions between two acknowledgements. */
+const receivedAtOnce = 2;
+
 /** Both mysqld and both Redis with what goes on between them, and the clients. */
 export class Databases {
   readonly #world: World;
@@ -156,7 +159,7 @@ export class Databases {
     if (server.isUp && !server.isPaused && database.isRunning && !database.isHung && database.receiver !== "stopped") {
       if (database.source === source.name && this.#mysqlPasses(server, source)) {
         database.receiver = "connected";
-        const place = database.receive(source.database);
+        const place = database.receive(source.database, receivedAtOnce);
         const run = source.database.instance;
         server.connection = { at: world.events.now, run };
         world.onServer(source, world.network.delay(), () => {
@@ -196,8 +199,8 @@ export class Databases {
         world.random.between(300, 3000),
       );
       if (ended !== undefined) {
-        world.log(`${server.name}: Redis copied ${source.name}'s (${ended.before} became ${redis.newest})`);
-        world.invariants.onRedisCopied(server, ended.before, source.redis);
+        world.log(`${server.name}: Redis copied ${source.name}'s (${ended.newest} became ${redis.newest})`);
+        world.invariants.onRedisCopied(server, ended, source.redis);
       }
     }
     if (world.random.chance(0.05)) redis.save();

@@ -241,6 +241,9 @@ export function cut(world: World, one: Host, other: Host, ways: number, duration
           [other, one],
         ]
       : [[one, other]];
+  world.log(
+    `--- nothing passes ${ways === 2 ? "between" : "from"} ${one} ${ways === 2 ? "and" : "to"} ${other} for ${duration} ms`,
+  );
   world.disturb(duration);
   for (const [from, to] of links) world.network.cut(from, to);
   world.events.after(duration, () => {

@@ -1,5 +1,6 @@
 import type { Redis, ServerName, SyncSet } from "../view.ts";
 import { defaultLimits } from "../view.ts";
+import type { SimulatedRedis } from "./simulated-redis.ts";
 import type { SimulatedServer } from "./simulated-server.ts";
 import type { World } from "./world.ts";
 
@@ -136,9 +137,9 @@ export class Invariants {
     if (!redis.complete) this.break(`clients are sent to ${server.name}'s Redis, whose copy was cut off in the middle`);
   }
 
-  onRedisCopied(server: SimulatedServer, before: number, source: { newest: number; ledEmpty: boolean }): void {
-    if (before > 0 && source.newest === 0 && !source.ledEmpty) {
-      this.break(`${server.name}'s Redis replaced what it had by an empty set`);
+  onRedisCopied(server: SimulatedServer, before: SimulatedRedis["onDisk"], source: SimulatedRedis): void {
+    if (before.newest > 0 && source.oldest > before.oldest && !source.ledEmpty) {
+      this.break(`${server.name}'s Redis replaced what it had by a set that began empty`);
     }
   }
 

@@ -8,13 +8,14 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 1,
     name: "the set of the old epoch stays after a promotion",
+    accident: /is not on the member|both servers are open in epoch/,
     decide: (view, decide) => {
       const database = speaking(view);
       const { votes } = view;
       if (
         votes === "away" ||
         votes.leader?.server !== view.me ||
-        votes.syncSet === undefined ||
+        votes.syncSet?.lastLeader.server !== view.peer ||
         database === undefined
       ) {
         return decide(view);
@@ -29,6 +30,7 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 1,
     name: "the set is rewritten with the lease, before draining",
+    accident: /without the acknowledged write|is not on the member/,
     decide: (view, decide) => {
       const database = speaking(view);
       const { votes } = view;
@@ -42,12 +44,28 @@ export const knownBad: readonly Variant[] = [
         : decide(view);
     },
   },
-  { rule: 2, name: "the set is written without comparing", recordsBlindly: true },
-  { rule: 3, name: "a fence is a clean shutdown", fencesGracefully: true },
-  { rule: 3, name: "the next effect does not wait for the result of the last", opensAfterAnyRecord: true },
+  {
+    rule: 2,
+    name: "the set is written without comparing",
+    accident: /is not on the member|without the acknowledged write|acknowledges in epoch/,
+    recordsBlindly: true,
+  },
+  {
+    rule: 3,
+    name: "a fence is a clean shutdown",
+    accident: /is not on the member|acknowledges in epoch/,
+    fencesGracefully: true,
+  },
+  {
+    rule: 3,
+    name: "the next effect does not wait for the result of the last",
+    accident: /both servers are open in epoch|acknowledges in epoch/,
+    opensAfterAnyRecord: true,
+  },
   {
     rule: 3,
     name: "a server that does not lead switches semi-sync off",
+    accident: /is not on the member|acknowledges in epoch/,
     decide: (view, decide) => {
       const decision = decide(view);
       const database = speaking(view);
@@ -59,6 +77,7 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 4,
     name: "a peer becomes a member without having reached a sample",
+    accident: /is not on the member/,
     decide: (view, decide) => {
       const sample = view.memory.joinSample;
       return decide(
@@ -71,6 +90,7 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 4,
     name: "a sample counts although commits did not wait yet",
+    accident: /is not on the member/,
     decide: (view, decide) => {
       const sample = view.memory.joinSample;
       return decide(
@@ -89,53 +109,33 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 4,
     name: "a restart of the other server's mysqld after the sample does not matter",
+    accident: /is not on the member/,
     decide: (view, decide) => {
       const sample = view.memory.joinSample;
       const peer = view.peerAnswer === "silent" ? undefined : view.peerAnswer.database;
       if (sample === undefined || peer === undefined) return decide(view);
-      const member = { server: view.peer, instance: sample.peerInstance };
-      const decision = decide({
-        ...view,
-        memory: { ...view.memory, joinSample: { ...sample, peerInstance: peer.instance } },
-      });
-      return decision.action.kind === "record-sync-set" && decision.action.members.length === 2
-        ? replaced(decision, { ...decision.action, members: [...decision.action.members.slice(0, 1), member] })
-        : decision;
+      return decide({ ...view, memory: { ...view.memory, joinSample: { ...sample, peerInstance: peer.instance } } });
     },
   },
   {
     rule: 5,
     name: "a member is a server, whatever became of its mysqld",
+    accident: /is not on the member|without the acknowledged write/,
     decide: (view, decide) => {
-      const withoutRun = (instance: string) => instance.replace(/\/.*/, "");
-      const plain = (database: Database): Database => ({ ...database, instance: withoutRun(database.instance) });
-      const { database, votes, peerAnswer } = view;
-      const decision = decide({
-        ...view,
-        database: typeof database === "string" ? database : plain(database),
-        votes:
-          votes === "away" || votes.syncSet === undefined
-            ? votes
-            : {
-                ...votes,
-                syncSet: {
-                  ...votes.syncSet,
-                  members: votes.syncSet.members.map((one) => ({ ...one, instance: withoutRun(one.instance) })),
-                },
-              },
-        peerAnswer:
-          peerAnswer === "silent" || peerAnswer.database === undefined
-            ? peerAnswer
-            : { ...peerAnswer, database: plain(peerAnswer.database) },
-      });
-      const real = speaking(view)?.instance;
-      const { action } = decision;
-      return real !== undefined && "instance" in action ? replaced(decision, { ...action, instance: real }) : decision;
+      const peer = view.peerAnswer === "silent" ? undefined : view.peerAnswer.database;
+      const runs = { [view.me]: speaking(view)?.instance, [view.peer]: peer?.instance };
+      return decide(
+        withSet(view, (set) => ({
+          ...set,
+          members: set.members.map((one) => ({ ...one, instance: runs[one.server] ?? one.instance })),
+        })),
+      );
     },
   },
   {
     rule: 6,
     name: "both policies at once: the replica takes over, and the leader goes on alone",
+    accident: /outside the sync set|acknowledges in epoch/,
     decide: (view, decide) => {
       const { pair } = view;
       if (pair === undefined) return decide(view);
@@ -146,11 +146,18 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 6,
     name: "a replica that withdrew takes over all the same",
-    decide: (view, decide) => decide({ ...view, record: { ...view.record, withdrawn: undefined } }),
+    accident: /outside the sync set|acknowledges in epoch/,
+    decide: (view, decide) =>
+      decide(
+        view.peerAnswer === "silent"
+          ? { ...view, request: undefined, record: { ...view.record, withdrawn: undefined } }
+          : view,
+      ),
   },
   {
     rule: 6,
     name: "a restart of the replica's mysqld counts as its word",
+    accident: /outside the sync set|acknowledges in epoch/,
     decide: (view, decide) => {
       const { peerAnswer, pair } = view;
       if (pair === undefined || peerAnswer === "silent" || peerAnswer.database === undefined) return decide(view);
@@ -165,16 +172,23 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 6,
     name: "the lead is taken back, and the other's confirmation is not waited for",
+    accident: /outside the sync set|acknowledges in epoch/,
     decide: (view, decide) => {
       const { pair } = view;
       if (pair?.file.lead !== "taken back") return decide(view);
       return decide({ ...view, pair: { ...pair, file: { ...pair.file, lead: "held" } } });
     },
   },
-  { rule: 6, name: "the file is not fsynced", losesFile: true },
+  {
+    rule: 6,
+    name: "the file is not fsynced",
+    accident: /is not on the member|acknowledges in epoch|outside the sync set/,
+    losesFile: true,
+  },
   {
     rule: 6,
     name: "the other's newer record is not copied",
+    accident: /stays open although/,
     decide: (view, decide) => {
       const { peerAnswer } = view;
       const isLeader = view.pair?.file.syncSet?.lastLeader.server === view.me;
@@ -185,6 +199,7 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 7,
     name: "mysqld boots with replication started, and the source is forgotten last",
+    accident: /is not on the member|without the acknowledged write|acknowledges in epoch/,
     bootsReplicating: true,
     decide: (view, decide) => {
       const database = speaking(view);
@@ -199,10 +214,12 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 8,
     name: "semi-sync is believed to be as it was left",
+    accident: /is not on the member|acknowledges in epoch/,
     opensUnchecked: true,
     decide: (view, decide) => {
       const database = speaking(view);
-      if (database === undefined) return decide(view);
+      const set = view.votes === "away" ? view.pair?.file.syncSet : view.votes.syncSet;
+      if (database === undefined || set?.members.length !== 2 || set.lastLeader.server !== view.me) return decide(view);
       return decide({
         ...view,
         database: { ...database, semiSync: { ...database.semiSync, enabled: true, active: true } },
@@ -212,6 +229,7 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 9,
     name: "cloned before the leader has recorded its epoch, and not remembered",
+    accident: /is not on the member|without the acknowledged write/,
     forgetsCloning: true,
     decide: (view, decide) => {
       const { votes } = view;
@@ -224,12 +242,14 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 10,
     name: "votes that went backwards are believed",
+    accident: /stays open although|without the acknowledged write/,
     decide: (view, decide) =>
       decide({ ...view, record: { ...view.record, clusterId: undefined, highestRevision: 0, epoch: 0 } }),
   },
   {
     rule: 10,
     name: "another cluster is believed",
+    accident: /stays open although|without the acknowledged write/,
     decide: (view, decide) => {
       const { votes, record } = view;
       if (votes === "away" || record.clusterId === votes.clusterId) return decide(view);
@@ -242,12 +262,14 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 10,
     name: "how far etcd was is not kept",
+    accident: /stays open although|without the acknowledged write/,
     decide: (view, decide) =>
       decide({ ...view, record: { ...view.record, highestRevision: 0, setRevision: 0, epoch: 0 } }),
   },
   {
     rule: 10,
     name: "a server that is halted believes nobody, not even the operator",
+    accident: /in the end/,
     decide: (view, decide) => {
       const { votes } = view;
       if (votes === "away" || votes.syncSet === undefined) return decide(view);
@@ -257,6 +279,7 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 11,
     name: "a leader without etcd goes on whatever the peer says",
+    accident: /stays open although/,
     decide: (view, decide) => {
       const decision = decide(view);
       return view.votes === "away" && decision.action.kind === "fence"
@@ -267,6 +290,7 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 12,
     name: "any acknowledgement is taken for the peer's",
+    accident: /is not on the member/,
     decide: (view, decide) => {
       const database = speaking(view);
       if (database === undefined || database.semiSync.clients <= 1) return decide(view);
@@ -276,6 +300,7 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 13,
     name: "opened undrained",
+    accident: /without the acknowledged write|is not on the member/,
     decide: (view, decide) => {
       const database = speaking(view);
       const leads = view.votes !== "away" && view.votes.leader?.server === view.me;
@@ -289,11 +314,13 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 13,
     name: "a member may be as far behind as it likes",
+    accident: /stays a member/,
     decide: (view, decide) => decide({ ...withLag(view, 0), peerAnswer: answerWithLag(view) }),
   },
   {
     rule: 13,
     name: "a broken applier is taken for a running one",
+    accident: /stays a member/,
     decide: (view, decide) => {
       const mended = (database: Database | undefined): Database | undefined =>
         database?.replication?.applier === "broken"
@@ -311,16 +338,19 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 14,
     name: "the lead moves as often as it likes",
+    accident: /without anybody looking/,
     decide: (view, decide) => decide(withoutMoves(view, (move) => move.planned)),
   },
   {
     rule: 14,
     name: "elective moves know no cooldown",
+    accident: /within the cooldown/,
     decide: (view, decide) => decide(withoutMoves(view, (move) => !move.planned)),
   },
   {
     rule: 14,
     name: "maintenance does not stop a promotion",
+    accident: /promoted during maintenance/,
     decide: (view, decide) => {
       const { votes, pair, peerAnswer } = view;
       if (view.request !== undefined) return decide(view);
@@ -337,6 +367,7 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 14,
     name: "maintenance also stops degrading",
+    accident: /no write for .* maintenance: replica/,
     decide: (view, decide) => {
       const decision = decide(view);
       const { action } = decision;
@@ -353,6 +384,7 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 14,
     name: "a cooldown that also holds a dead leader's successor",
+    accident: /no write/,
     decide: (view, decide) => {
       const decision = decide(view);
       return decision.action.kind === "take-lease" && view.leaderlessFor < 45_000 && speaking(view)?.writable === false
@@ -360,12 +392,23 @@ export const knownBad: readonly Variant[] = [
         : decision;
     },
   },
-  { rule: 15, name: "a restarted controller does not know its lease", forgetsLease: true },
-  { rule: 16, name: "the published role stays for ever", roleNeverExpires: true },
-  { rule: 16, name: "the published role ends by the wall clock", deadlineByWallClock: true },
+  {
+    rule: 15,
+    name: "a restarted controller does not know its lease",
+    accident: /a failover although nothing/,
+    forgetsLease: true,
+  },
+  { rule: 16, name: "the published role stays for ever", accident: /still published/, roleNeverExpires: true },
+  {
+    rule: 16,
+    name: "the published role ends by the wall clock",
+    accident: /still published/,
+    deadlineByWallClock: true,
+  },
   {
     rule: 17,
     name: "promoted by itself when nobody with the data is left",
+    accident: /outside the sync set|without the acknowledged write/,
     decide: (view, decide) => {
       const database = speaking(view);
       const { votes } = view;
@@ -377,16 +420,19 @@ export const knownBad: readonly Variant[] = [
   {
     rule: 17,
     name: "a person's word does not count when the leader is burnt",
+    accident: /no write is acknowledged, and nothing is wrong/,
     decide: (view, decide) => decide(view.request?.kind === "promote" ? { ...view, request: undefined } : view),
   },
   {
     rule: "backend",
     name: "a backend that is down on the leader is nobody's business",
+    accident: /whose backend is down/,
     decide: (view, decide) => decide({ ...view, backend: "healthy" }),
   },
   {
     rule: "Redis",
     name: "a promotion waits for Redis",
+    accident: /no write for .* has no Redis/,
     decide: (view, decide) => {
       const decision = decide(view);
       const isReady = typeof view.redis !== "string" && view.redis.complete;
@@ -397,6 +443,7 @@ export const knownBad: readonly Variant[] = [
   {
     rule: "Redis",
     name: "a copy that was cut off in the middle is published",
+    accident: /cut off in the middle/,
     decide: (view, decide) => {
       const { redis } = view;
       const decision = decide(typeof redis === "string" ? view : { ...view, redis: { ...redis, complete: true } });
@@ -407,10 +454,21 @@ export const knownBad: readonly Variant[] = [
   {
     rule: "Redis",
     name: "an empty Redis leads at once",
+    accident: /by a set that began empty/,
     decide: (view, decide) => decide({ ...view, redisNotLeadingFor: Number.POSITIVE_INFINITY }),
   },
-  { rule: "Redis", name: "replicas are let in before the controller has looked", redisAdmitsAtBoot: true },
-  { rule: "Redis", name: "clients are sent to a Redis that was restarted since", redisRoleOutlivesRun: true },
+  {
+    rule: "Redis",
+    name: "replicas are let in before the controller has looked",
+    accident: /by a set that began empty/,
+    redisAdmitsAtBoot: true,
+  },
+  {
+    rule: "Redis",
+    name: "clients are sent to a Redis that was restarted since",
+    accident: /before it has a role/,
+    redisRoleOutlivesRun: true,
+  },
 ];
 
 function withLag(view: View, lagMilliseconds: number): View {
@@ -428,12 +486,15 @@ function answerWithLag(view: View): View["peerAnswer"] {
 
 /** @param isKept which moves are still seen. */
 function withoutMoves(view: View, isKept: (move: Move) => boolean): View {
+  return withSet(view, (set) => ({ ...set, moves: set.moves.filter(isKept) }));
+}
+
+function withSet(view: View, change: (set: SyncSet) => SyncSet): View {
   const { votes, pair } = view;
-  const forgetful = (set: SyncSet): SyncSet => ({ ...set, moves: set.moves.filter(isKept) });
   if (votes !== "away" && votes.syncSet !== undefined)
-    return { ...view, votes: { ...votes, syncSet: forgetful(votes.syncSet) } };
+    return { ...view, votes: { ...votes, syncSet: change(votes.syncSet) } };
   if (pair?.file.syncSet === undefined) return view;
-  return { ...view, pair: { ...pair, file: { ...pair.file, syncSet: forgetful(pair.file.syncSet) } } };
+  return { ...view, pair: { ...pair, file: { ...pair.file, syncSet: change(pair.file.syncSet) } } };
 }
 
 function speaking(view: View): Database | undefined {

@@ -18,8 +18,8 @@ export interface ManyOptions {
   readonly schedules: number;
   /** Name of a known-bad variant. */
   readonly variantName?: string | undefined;
-  /** Ends at the first broken schedule instead of after all. */
-  readonly untilBroken?: boolean;
+  /** Ends at the first schedule that breaks so, instead of after all. */
+  readonly until?: RegExp;
   readonly onProgress?: (done: number) => void;
 }
 
@@ -31,7 +31,8 @@ export async function simulateMany(options: ManyOptions): Promise<BatchResult> {
   const end = options.firstSeed + options.schedules;
   let next = options.firstSeed;
   const takeBatch = (): Batch | undefined => {
-    if (next >= end || (options.untilBroken && total.broken.length > 0)) return undefined;
+    if (next >= end || (options.until !== undefined && total.broken.some(({ what }) => options.until?.test(what))))
+      return undefined;
     const batch = { first: next, count: Math.min(batchSize, end - next) };
     next += batch.count;
     return batch;

@@ -27,6 +27,7 @@ const choices: readonly Choice[] = [
   { weight: 4, where: "everywhere", plan: planRedis },
   { weight: 2, where: "everywhere", plan: planSlowReplica },
   { weight: 2, where: "everywhere", plan: planClockJump },
+  { weight: 4, where: "everywhere", plan: planTroubledJoin },
   { weight: 5, where: "etcd", plan: planRestore },
   { weight: 2, where: "etcd", plan: planLongIsolation },
   { weight: 2, where: "etcd", plan: planLateDegrade },
@@ -35,6 +36,7 @@ const choices: readonly Choice[] = [
   { weight: 5, where: "pair", plan: planSlowTakeover },
   { weight: 3, where: "pair", plan: planLostReplica },
   { weight: 3, where: "pair", plan: planBothGone },
+  { weight: 4, where: "pair", plan: planRestartInTakeover },
 ];
 
 /** Plans what happens in the schedule of this seed. */
@@ -45,6 +47,7 @@ export function planSchedule(world: World, from: number, to: number): void {
   for (const { weight, plan } of possible) {
     left -= weight;
     if (left >= 0) continue;
+    world.log(`--- ${plan.name}`);
     plan(world, from, to);
     break;
   }
@@ -144,6 +147,12 @@ const ones: readonly One[] = [
       world.killController(leader);
       world.events.after(1500, () => world.startController(leader));
     },
+  },
+  {
+    name: "the leader's Redis restarts",
+    bound: { etcd: 2500, failover: 2500, availability: 2500 },
+    mayFailOver: false,
+    begin: (world, leader) => world.databases.killRedis(leader),
   },
   {
     name: "a planned switchover",
@@ -293,6 +302,16 @@ function planPlannedStop(world: World, from: number, _to: number): void {
     const replica = world.other(leaderOf(world));
     world.disturb(20_000);
     world.operator.ask(replica, { kind: "degrade", peerIsOff: false });
+    if (world.random.chance(0.4)) {
+      // Before the replica can see that it was taken out.
+      once(
+        world,
+        5000,
+        () => !isWhole(world),
+        () => cut(world, "a", "b", 2, 14_000),
+      );
+      return;
+    }
     world.events.after(3000, () => {
       const { now } = world.events;
       if (replica.record.withdrawn === undefined || isWhole(world)) return;
@@ -301,6 +320,13 @@ function planPlannedStop(world: World, from: number, _to: number): void {
       else cut(world, "a", "b", 2, 14_000);
     });
   });
+}
+
+/** Runs it at the first moment within a time at which something is so: accidents like to happen then. */
+function once(world: World, within: number, isSo: () => boolean, run: () => void): void {
+  if (within <= 0) return;
+  if (isSo()) run();
+  else world.events.after(15, () => once(world, within - 15, isSo, run));
 }
 
 /** Backends that are down by turns: one elective move, and then nothing for a while. */
@@ -369,6 +395,22 @@ function planSlowReplica(world: World, from: number, _to: number): void {
       replica.database.applier = "broken";
     }
   });
+}
+
+/** The replica loses power, and with it relay log that it had acknowledged, and comes back as if nothing had been. */
+function planTroubledJoin(world: World, from: number, to: number): void {
+  const { random } = world;
+  for (let at = from + 2000; at < to - 8000; at += random.between(9000, 11_000)) {
+    world.events.after(at, () => {
+      const replica = world.other(leaderOf(world));
+      world.disturb(8000);
+      replica.applyEvery = 5000;
+      world.events.after(random.between(1500, 3000), () => powerOff(world, replica, random.between(100, 600)));
+      world.events.after(6500, () => {
+        replica.applyEvery = 60;
+      });
+    });
+  }
 }
 
 /** A wall clock is set back while its server's controller dies: what was published must end all the same. */
@@ -481,6 +523,26 @@ function planSlowTakeover(world: World, from: number, _to: number): void {
     else world.databases.kill(leader);
     world.events.after(random.between(0, 400), () => hesitate(world, 0.7, 6000));
     world.events.after(random.between(1000, 6000), () => cut(world, "a", "b", 2, 12_000));
+  });
+}
+
+/** The replica's mysqld restarts after it was decided that it takes over, and before that is written; then they see each other again. */
+function planRestartInTakeover(world: World, from: number, _to: number): void {
+  const { random } = world;
+  world.events.after(random.between(from + 6000, from + 9000), () => {
+    if (!isWhole(world)) return;
+    const replica = world.other(leaderOf(world));
+    const { database } = replica;
+    cut(world, "a", "b", 2, random.between(6800, 7800));
+    once(
+      world,
+      7000,
+      () => database.source === undefined,
+      () => {
+        hesitate(world, 1, 1200);
+        world.events.after(1250, () => world.databases.kill(replica));
+      },
+    );
   });
 }
 

@@ -133,14 +133,20 @@ export class SimulatedDatabase {
     for (const one of done) one.acknowledge();
   }
 
-  /** Takes what the source has and this one has not, by GTID. @returns the place in the source's log that it now has. */
-  receive(source: SimulatedDatabase): number {
+  /**
+   * Takes what the source has and this one has not, by GTID, and not everything at once: a receiver is connected before it has caught up.
+   * @returns the place in the source's log up to which it has everything.
+   */
+  receive(source: SimulatedDatabase, atMost: number): number {
+    let left = atMost;
     // What was looked through once need not be again, while neither log was exchanged.
     if (this.#seen?.log !== source.log) this.#seen = { log: source.log, place: 0 };
     for (; this.#seen.place < source.log.length; this.#seen.place++) {
       const transaction = source.log[this.#seen.place] as Transaction;
       if (transaction.number <= this.#counts[transaction.origin]) continue;
       if (transaction.number <= this.#received[transaction.origin]) continue;
+      if (left === 0) return this.#seen.place;
+      left -= 1;
       this.relay.push(transaction);
       this.relayContents.add(transaction.id);
       this.#received[transaction.origin] = transaction.number;

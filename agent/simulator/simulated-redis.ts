@@ -14,8 +14,10 @@ export class SimulatedRedis {
   complete = true;
   /** Newest write in memory; 0 is the empty set. */
   newest = 0;
-  /** Newest write on disk, when this Redis keeps a file. */
-  onDisk = 0;
+  /** Oldest write in memory: what came before was lost with an earlier run. */
+  oldest = Number.POSITIVE_INFINITY;
+  /** What is in the file, when this Redis keeps one. */
+  onDisk = { newest: 0, oldest: Number.POSITIVE_INFINITY };
   keepsFile = true;
   /** Came back empty and was made a leader without anybody to copy from. */
   ledEmpty = false;
@@ -45,10 +47,11 @@ export class SimulatedRedis {
 
   write(id: number): void {
     this.newest = id;
+    this.oldest = Math.min(this.oldest, id);
   }
 
   save(): void {
-    if (this.isUp && this.complete) this.onDisk = this.newest;
+    if (this.isUp && this.complete) this.onDisk = { newest: this.newest, oldest: this.oldest };
   }
 
   kill(): void {
@@ -60,7 +63,7 @@ export class SimulatedRedis {
     if (this.isUp) return;
     this.isUp = true;
     this.runs += 1;
-    this.newest = this.keepsFile ? this.onDisk : 0;
+    this.#load();
     this.complete = true;
     this.link = "down";
     this.#copiedFrom = undefined;
@@ -85,10 +88,15 @@ export class SimulatedRedis {
         break;
       case "reload-redis":
         this.#follow(undefined);
-        this.newest = this.onDisk;
+        this.#load();
         this.complete = true;
         break;
     }
+  }
+
+  #load(): void {
+    this.newest = this.keepsFile ? this.onDisk.newest : 0;
+    this.oldest = this.keepsFile ? this.onDisk.oldest : Number.POSITIVE_INFINITY;
   }
 
   #follow(source: ServerName | undefined): void {
@@ -103,7 +111,11 @@ export class SimulatedRedis {
    * One step of replication. @param source undefined when it cannot be reached or does not let this one in. @param copyTakes
    * milliseconds of a full copy. @returns what was replaced, when a full copy has just ended.
    */
-  replicate(source: SimulatedRedis | undefined, now: number, copyTakes: () => number): { before: number } | undefined {
+  replicate(
+    source: SimulatedRedis | undefined,
+    now: number,
+    copyTakes: () => number,
+  ): SimulatedRedis["onDisk"] | undefined {
     if (!this.isUp || this.source === undefined) return undefined;
     if (source === undefined) {
       this.link = "down";
@@ -113,6 +125,7 @@ export class SimulatedRedis {
     if (this.#copiedFrom === source.run) {
       this.link = "up";
       this.newest = source.newest;
+      this.oldest = source.oldest;
       return undefined;
     }
     if (this.#copyEndsAt === undefined) {
@@ -122,13 +135,14 @@ export class SimulatedRedis {
       return undefined;
     }
     if (now < this.#copyEndsAt) return undefined;
-    const before = this.newest;
+    const before = { newest: this.newest, oldest: this.oldest };
     this.#copyEndsAt = undefined;
     this.#copiedFrom = source.run;
     this.link = "up";
     this.complete = true;
     this.newest = source.newest;
-    return { before };
+    this.oldest = source.oldest;
+    return before;
   }
 
   observe(): Redis | undefined {

@@ -9,6 +9,8 @@ export interface Variant {
   /** Number of the rule in docs/failover-protocol.md; a word for what stands beside the rules. */
   readonly rule: number | "Redis" | "backend";
   readonly name: string;
+  /** What the simulator must say: this accident and no other shows that it sees the absence of the rule. */
+  readonly accident: RegExp;
   /** Stands between the view and the decision. */
   readonly decide?: (view: View, decide: (view: View) => Decisions) => Decisions;
   /** Records the sync set without comparing anything. */

@@ -33,6 +33,16 @@ describe("a GTID set", () => {
     ).toBe(`${one}:1-8,${other}:2`);
   });
 
+  it.each([
+    [`${one}:1-9`, `${one}:1-9`, ""],
+    [`${one}:1-9`, `${one}:3-4:7`, `${one}:1-2:5-6:8-9`],
+    [`${one}:5-9`, `${one}:1-5`, `${one}:6-9`],
+    [`${one}:5-9`, `${one}:12`, `${one}:5-9`],
+    [`${one}:1-2,${other}:1`, `${one}:1-3`, `${other}:1`],
+  ])("%s without %s: %s", (whole, part, left) => {
+    expect(GtidSet.parse(whole).minus(GtidSet.parse(part)).toString()).toBe(left);
+  });
+
   it("knows that it is empty", () => {
     expect(GtidSet.parse("").isEmpty).toBe(true);
     expect(GtidSet.empty.contains(GtidSet.empty)).toBe(true);
