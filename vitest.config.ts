@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const project = (name: string, options: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], environment: "node", ...options },
@@ -12,8 +13,16 @@ const oneLab = {
   hookTimeout: 900_000,
 };
 
+/** By name: vitest would begin with what failed or took longest last time, another order on every machine. */
+class ByName extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return files.sort((left, right) => left.moduleId.localeCompare(right.moduleId));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: ByName },
     projects: [
       // Fifteen times what the slowest needs: tests share the machine with builds.
       project("unit", { testTimeout: 60_000 }),

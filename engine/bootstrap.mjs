@@ -3,7 +3,7 @@
 // after it runs under the Node that the npm package `node` brings. It writes to stderr: stdout belongs to the script.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createWriteStream, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -95,6 +95,11 @@ if (Number(process.versions.node.split(".")[0]) < 20) {
 
 const wanted = wantedStamp();
 if (!existsSync(stampFile) || readFileSync(stampFile, "utf8") !== wanted) {
+  const modules = join(root, "node_modules");
+  if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    // npm empties the folder that it finds there: that of another checkout.
+    stop(`${modules} is a link: npm would empty the folder behind it. Remove the link: rm ${modules}`);
+  }
   const log = join(cacheDirectory(), "logs", "node-modules.log");
   mkdirSync(dirname(log), { recursive: true, mode: 0o700 });
   process.stderr.write(`… installing node modules (log: ${log})\n`);

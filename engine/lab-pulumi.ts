@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parse, stringify } from "yaml";
 import { OperatorError } from "../lib/errors.ts";
@@ -97,4 +97,30 @@ export async function ensureLabStack(stack: string): Promise<void> {
   if (result.exitCode !== 0 && !/already exists/.test(result.stderr)) {
     throw new OperatorError(`The lab's stack ${stack} could not be made: ${result.stderr.trim()}`);
   }
+}
+
+/**
+ * Forgets the stacks of servers that were thrown away, with their configuration: their state names resources that are gone, and the next
+ * `up` would find nothing to do on the new servers.
+ */
+export function forgetLabStacks(addresses: readonly string[]): void {
+  const folder = cacheDirectory("lab", "config");
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    const stack = /^Pulumi\.(.+)\.yaml$/.exec(name)?.[1];
+    if (stack === undefined) continue;
+    const servers = parse(readFileSync(labConfigurationFile(stack), "utf8"))?.config?.["im:servers"] ?? {};
+    const known = Object.values(servers as Record<string, { address?: string }>).map(({ address }) => address ?? "");
+    if (known.some((address) => addresses.includes(address))) forgetLabStack(stack);
+  }
+}
+
+/** Loses a stack's state and configuration, as a dead laptop does; with a killed Pulumi's lock. */
+export function forgetLabStack(stack: string): void {
+  const state = cacheDirectory("lab", "state", ".pulumi");
+  const files = [`stacks/im-suite-ha/${stack}.json`, `stacks/im-suite-ha/${stack}.json.bak`].map((name) =>
+    join(state, name),
+  );
+  for (const file of [...files, labConfigurationFile(stack)]) rmSync(file, { force: true });
+  rmSync(join(state, "locks", "organization", "im-suite-ha", stack), { recursive: true, force: true });
 }

@@ -23,7 +23,7 @@ export async function runFirstBackup(): Promise<FirstBackup> {
   const backupSeconds = (performance.now() - started) / 1000;
   if (!backup) return { backupSeconds, proven: false, proof: `the backup failed: ${backupLog} on server A` };
   const proven = await runUnit("im-restore-test.service");
-  const newest = await onServer("a", `ls -t ${backupDirectory}/reports/restore-test-*.json | head -n 1 | xargs cat`);
+  const newest = await onServer("a", `ls -t ${backupDirectory}/reports/restore-test-*.json | sed -n 1p | xargs cat`);
   const report = JSON.parse(newest.stdout) as RestoreTestReport;
   const proof = proven
     ? `${report.tables} tables, ${report.redisKeys} Redis keys, ${report.objects} objects back in ${report.restoreSeconds} s, all the same`

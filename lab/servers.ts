@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { forgetLabStacks } from "../engine/lab-pulumi.ts";
 import { OperatorError } from "../lib/errors.ts";
 import { cacheDirectory } from "../lib/paths.ts";
 import { type RunResult, run } from "../lib/process.ts";
@@ -247,8 +248,8 @@ export async function labDown(): Promise<void> {
 }
 
 /**
- * Throws servers and their data away: the named ones, or the whole lab with its registry container and its network. Images,
- * keys and everything else in the cache stay.
+ * Throws servers and their data away, with the stacks that know them: the named ones, or the whole lab with its registry container and
+ * its network. Images, keys and everything else in the cache stay.
  */
 export async function labReset(aliases?: readonly LabAlias[]): Promise<void> {
   await withLabLock(async () => {
@@ -263,6 +264,7 @@ export async function labReset(aliases?: readonly LabAlias[]): Promise<void> {
         .split("\n")
         .filter((name) => name !== "" && (wanted?.some((server) => name.startsWith(`${server}-`)) ?? true));
       if (names.length > 0) await docker(["volume", "rm", ...names]);
+      forgetLabStacks((aliases ?? labAliases).map((alias) => labServers[alias].address));
       if (wanted === undefined) await removeNetwork();
     });
   });

@@ -8,6 +8,7 @@ export interface HostFileScript {
   readonly mode: string;
   readonly owner: string;
   readonly directoryMode: string;
+  readonly keepDirectory?: boolean | undefined;
   /** Words of a command that gets the candidate's path appended; a non-zero exit keeps the old file. */
   readonly validate?: readonly string[] | undefined;
   /** Words of a command that runs after the file changed. */
@@ -56,9 +57,9 @@ export function renderHostFileCreate(file: HostFileScript): string {
 }
 
 /**
- * Removes the file, or puts back what was there before us, and removes the directories that this leaves empty.
+ * Removes the file, or puts back what was there before us, and removes the directories that this leaves empty, unless they are another's.
  */
-export function renderHostFileDelete(file: Pick<HostFileScript, "path" | "reload">): string {
+export function renderHostFileDelete(file: Pick<HostFileScript, "path" | "reload" | "keepDirectory">): string {
   const { applied, undo } = records(file.path);
   return script(
     `path=${quote(file.path)} applied=${quote(applied)} undo=${quote(undo)}`,
@@ -67,8 +68,12 @@ export function renderHostFileDelete(file: Pick<HostFileScript, "path" | "reload
     ...(file.reload === undefined
       ? []
       : [`timeout 60 ${commandLine(file.reload)} >&2 || echo "the reload after removing $path failed" >&2`]),
-    'directory=$(dirname -- "$path")',
-    'case "$directory" in /etc/im-suite*|/var/lib/im-suite*) rmdir --parents --ignore-fail-on-non-empty -- "$directory" 2>/dev/null || : ;; esac',
+    ...(file.keepDirectory
+      ? []
+      : [
+          'directory=$(dirname -- "$path")',
+          'case "$directory" in /etc/im-suite*|/var/lib/im-suite*) rmdir --parents --ignore-fail-on-non-empty -- "$directory" 2>/dev/null || : ;; esac',
+        ]),
     `rmdir --ignore-fail-on-non-empty -- ${quote(appliedDirectory)} ${quote(undoDirectory)} 2>/dev/null || :`,
     "rmdir --ignore-fail-on-non-empty -- /var/lib/im-suite 2>/dev/null || :",
   );

@@ -22,7 +22,10 @@ export const explanations: Readonly<Record<RotationKind, { readonly what: string
   minio: { what: "MinIO: root and the application", cost: "MinIO restarts (1 to 2 s); the backend restarts once" },
   grafana: { what: "Grafana: the admin", cost: "nothing; whoever is logged in stays so" },
   backupKey: { what: "Backups: the key of every repository", cost: "nothing; waits for a running backup" },
-  monitoring: { what: "MySQL: im_exporter and im_health", cost: "the exporter restarts once" },
+  monitoring: {
+    what: "im_exporter, im_health, im_growth; MinIO's im_metrics",
+    cost: "the exporter restarts once; some scrapes of MinIO are refused",
+  },
 };
 
 /**

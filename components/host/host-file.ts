@@ -19,6 +19,11 @@ export interface HostFileArgs {
   readonly owner?: string;
   /** Octal mode of the file's directory when it is missing; its missing parents get 0755. Default 0755. */
   readonly directoryMode?: `0${string}`;
+  /**
+   * The directory is another resource's: it stays when this was its last file. For one that a container mounts, which could not be made
+   * anew without it.
+   */
+  readonly keepDirectory?: boolean;
   /** Command that gets the candidate's path appended; a non-zero exit leaves the old file in place and fails the `up`. */
   readonly validate?: readonly string[];
   /** Command that runs only when the file really changed. */
@@ -45,6 +50,7 @@ export class HostFile extends pulumi.ComponentResource {
       mode: this.mode,
       owner: args.owner ?? "root:root",
       directoryMode: args.directoryMode ?? "0755",
+      keepDirectory: args.keepDirectory,
       validate: args.validate,
       reload: args.reload,
     };

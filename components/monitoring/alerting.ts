@@ -95,7 +95,15 @@ export class Alerting extends pulumi.ComponentResource {
       if (content === undefined) return undefined;
       const file = new HostFile(
         `${name}-${fileName}-credentials`,
-        { host, path: `${secretsDirectory}/${fileName}`, content, secret: true, mode: "0400", owner: user },
+        {
+          host,
+          path: `${secretsDirectory}/${fileName}`,
+          content,
+          secret: true,
+          mode: "0400",
+          owner: user,
+          keepDirectory: true,
+        },
         { parent: this, dependsOn: folders },
       );
       secretFiles.push(file);

@@ -3,6 +3,9 @@ import type { AlertRule, AlertRuleGroup } from "./rule.ts";
 /** A day and two hours: a backup that runs every night is never so old, unless one was missed. */
 const oldestHours = 26;
 
+/** The roadmap's promise for a recovery from backups. */
+const promisedMinutes = 30;
+
 /**
  * Backups, by what their programs write for node_exporter. Before the first run there is nothing to read: then an alert waits as
  * long as a backup may be old, so that switching backups on is not an alarm.
@@ -79,6 +82,15 @@ export function backupRules(options: { readonly server: string; readonly binaryL
       service: "backup",
       summary: "备份从未经过验证",
       description: `服务器 {{ $labels.server }} 启用备份 ${oldestHours} 小时以来没有一次通过恢复演练（当前值: {{ $value }}）`,
+    },
+    {
+      name: "RecoveryTooSlow",
+      expr: `im_recovery_expected_seconds / 60 > ${promisedMinutes}`,
+      for: "5m",
+      severity: "warning",
+      service: "backup",
+      summary: "恢复时间超过承诺",
+      description: `按恢复演练的实测，服务器 {{ $labels.server }} 丢失后需要超过 ${promisedMinutes} 分钟才能恢复，当前值: {{ $value | printf "%.0f" }} 分钟`,
     },
     {
       name: "BinaryLogBackupTooOld",

@@ -23,25 +23,48 @@ run=$(date --utc +%Y%m%dT%H%M%SZ)
 problems=()
 parts_failed=0
 saved_paths=()
+gathering=()
 declare -A sizes=() snapshots=() added=() saved=()
 errors=$(mktemp)
 complain() { problems+=("$1"); say "❌ $1"; }
 
 ${mysqlCopy}
 
-# part NAME FUNCTION: a part that fails leaves nothing in the staging folder, so that an old copy cannot pass for a new one.
-part() {
-  local began=$SECONDS
+# gather NAME FUNCTION: one part into its staging folder, in a process of its own. What it said and how it ended lie beside the errors.
+gather() {
+  local began=$SECONDS code=0
   mkdir -p -m 0700 -- "$staging/$1"
-  if ("$2") >/dev/null 2>"$errors" </dev/null; then
+  ("$2") >/dev/null 2>"$errors.$1" </dev/null || code=$?
+  printf '%s %s\\n' "$code" "$((SECONDS - began))" >"$errors.$1.outcome"
+}
+
+# account_for NAME: a part that failed leaves nothing in the staging folder, so that an old copy cannot pass for a new one.
+account_for() {
+  local code=1 took=0
+  read -r code took <"$errors.$1.outcome" || :
+  if [ "$code" = 0 ]; then
     sizes[$1]=$(du --summarize --block-size=1 -- "$staging/$1" | cut -f 1)
-    say "$1: $((sizes[$1] / 1024)) KiB in $((SECONDS - began)) s"
+    say "$1: $((sizes[$1] / 1024)) KiB in $took s"
   else
     parts_failed=$((parts_failed + 1))
-    complain "$1: $(reason "$(cat "$errors")")"
+    complain "$1: $(reason "$(cat "$errors.$1")")"
     # MinIO's copy is brought up to date by the next run; half of a dump is of no use to anybody.
     if [ "$1" != minio ]; then rm -rf -- "\${staging:?}/$1"; fi
   fi
+}
+
+# write_steadily FILE: a quarter of a megabyte at a time, past the page cache, and at most $steady_mebibytes MiB a second. A dump comes three
+# times as fast: it took processor and disk from the live MySQL, whose commits waited ten times as long (docs/figures.md). perl-base has
+# no Time::HiRes; select sleeps for parts of a second.
+write_steadily() {
+  local flag=direct
+  dd if=/dev/zero of="$1" bs=4096 count=1 oflag=direct status=none 2>/dev/null || flag=dsync
+  perl -e '
+    binmode STDIN; binmode STDOUT; $| = 1;
+    while (my $got = sysread STDIN, my $piece, 262144) {
+      for (my $at = 0; $at < $got; ) { my $put = syswrite STDOUT, $piece, $got - $at, $at; defined $put or exit 1; $at += $put }
+      select undef, undef, undef, $got / ($ARGV[0] * 1048576);
+    }' "$steady_mebibytes" | dd of="$1" bs=256K iflag=fullblock oflag="$flag" status=none
 }
 
 save_mysql() {
@@ -59,7 +82,7 @@ save_mysql() {
   if [ "$gtid" = ON ]; then options[-1]=--set-gtid-purged=COMMENTED; fi
   mapfile -t schemas < <(mysql_live <<<"SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') ORDER BY 1")
   if [ "\${#schemas[@]}" -eq 0 ]; then echo "MySQL has no schema of an application" >&2; return 1; fi
-  mysql_program "$mysql_container" "$mysql_options" mysqldump "\${options[@]}" --databases "\${schemas[@]}" </dev/null >"$folder/dump.sql" || return 1
+  mysql_program "$mysql_container" "$mysql_options" mysqldump "\${options[@]}" --databases "\${schemas[@]}" </dev/null | write_steadily "$folder/dump.sql" || return 1
   tail -n 1 "$folder/dump.sql" | grep -q '^-- Dump completed' || { echo "the dump broke off" >&2; return 1; }
   {
     echo "gtid_mode=$gtid"
@@ -129,7 +152,7 @@ save_to() {
   fi
   summary=$(tail -n 1 <<<"$answer")
   snapshots[$1]=$(jq --raw-output .snapshot_id <<<"$summary" | cut -c 1-8)
-  added[$1]=$(jq --raw-output .data_added <<<"$summary")
+  added[$1]=$(jq --raw-output '.data_added_packed // .data_added' <<<"$summary")
   saved[$1]=1
 }
 
@@ -146,13 +169,15 @@ remove_old() {
 finish() {
   local code=$? duration size=0 name success=1
   trap - EXIT
+  if [ "\${#gathering[@]}" -gt 0 ]; then kill "\${gathering[@]}" 2>/dev/null || :; fi
+  stop_flushing
   stop_mysql_copy
-  rm -f -- "$errors"
+  rm -f -- "$errors" "$errors".*
   duration=$(($(date +%s) - started))
   if [ "\${finished:-no}" != yes ]; then complain "the run broke off (exit code $code)"; fi
   if [ "\${#problems[@]}" -gt 0 ]; then success=0; code=1; fi
   for name in "\${!sizes[@]}"; do size=$((size + sizes[$name])); done
-  if [ "\${complete:-no}" = yes ]; then date +%s >"$directory/last-success"; fi
+  if [ "\${complete:-no}" = yes ]; then remember_now "$directory/last-success"; fi
   {
     printf '{"run":"%s","started":%s,"seconds":%s,"bytes":%s,"proven":%s,"problems":' "$run" "$started" "$duration" "$size" "\${proven:-false}"
     printf '%s\\n' "\${problems[@]}" | jq --raw-input . | jq --slurp --compact-output 'map(select(. != ""))' | tr -d '\\n'
@@ -195,10 +220,23 @@ trap finish EXIT
 trap 'exit 143' TERM INT
 
 say "Backup $run begins"
+flush_as_it_comes "$staging" "$directory/copy-mysql" "$directory/repository"
 docker rm --force im-backup-check-redis >/dev/null 2>&1 || :
-if [ -n "$mysql_container" ]; then part mysql save_mysql; fi
-if [ -n "$redis_container" ]; then part redis save_redis; fi
-if [ -n "$minio_container" ]; then part minio save_minio; fi
+# The parts side by side. Redis mostly waits for its own save. Objects are listed when MySQL's dump has its snapshot: every object that a
+# row of the dump points to is there by then.
+if [ -n "$redis_container" ]; then gather redis save_redis & gathering+=($!); fi
+if [ -n "$mysql_container" ]; then
+  rm -f -- "$staging/mysql/dump.sql"
+  gather mysql save_mysql & dumping=$!
+  gathering+=("$dumping")
+  while kill -0 "$dumping" 2>/dev/null && ! head -c 20000 -- "$staging/mysql/dump.sql" 2>/dev/null | grep -q '^-- CHANGE .*_LOG_POS='; do sleep 0.1; done
+fi
+if [ -n "$minio_container" ]; then gather minio save_minio; fi
+if [ "\${#gathering[@]}" -gt 0 ]; then wait "\${gathering[@]}" || :; fi
+gathering=()
+if [ -n "$mysql_container" ]; then account_for mysql; fi
+if [ -n "$redis_container" ]; then account_for redis; fi
+if [ -n "$minio_container" ]; then account_for minio; fi
 list_files
 list_excludes
 list_paths

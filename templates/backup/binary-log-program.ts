@@ -28,7 +28,7 @@ finish() {
   trap - EXIT
   if [ "\${finished:-no}" != yes ]; then complain "the run broke off (exit code $code)"; fi
   rm -f -- "$errors" "\${folder:-$binary_logs}"/*.partial
-  if [ "\${#problems[@]}" -eq 0 ]; then date +%s >"$directory/binary-logs-success"; code=0; else code=1; fi
+  if [ "\${#problems[@]}" -eq 0 ]; then remember_now "$directory/binary-logs-success"; code=0; else code=1; fi
   {
     echo "# HELP im_binary_log_backup_last_success_timestamp_seconds When every closed binary log was last copied and saved in every repository."
     echo "# TYPE im_binary_log_backup_last_success_timestamp_seconds gauge"
@@ -109,7 +109,7 @@ if [ -n "$newest" ] && [ "$(log_number "$newest")" -ge "$(log_number "$active")"
   complain "MySQL counts its binary logs anew (RESET BINARY LOGS): no moment from now on can be restored until the next backup (systemctl start im-backup.service)"
 fi
 first=$(first_needed)
-if [ -z "$first" ]; then first=$(find "$folder" -type f -name '*.[0-9]*' ! -name '*.partial' -printf '%f\\n' | sort -V | head -n 1); fi
+if [ -z "$first" ]; then first=$(find "$folder" -type f -name '*.[0-9]*' ! -name '*.partial' -printf '%f\\n' | sort -V | sed -n 1p); fi
 if [ -z "$first" ]; then first=$closed; fi
 
 for line in "\${listed[@]}"; do

@@ -17,6 +17,9 @@ errors=$(mktemp)
 problems=()
 logs=()
 complain() { problems+=("$1"); say "❌ $1"; }
+# An empty server needs Docker, images and containers before any data.
+new_server_seconds=300
+promised_seconds=1800
 redis_copy=im-backup-copy-redis
 minio_copy=im-backup-copy-minio
 
@@ -39,14 +42,15 @@ wait_for_minio() {
 finish() {
   local code=$? success=1
   trap - EXIT
+  stop_flushing
   stop_mysql_copy
   docker rm --force --volumes "$redis_copy" "$minio_copy" >/dev/null 2>&1 || :
   rm -rf -- "$place" "$errors"
   if [ "\${finished:-no}" != yes ]; then complain "the restore test broke off (exit code $code)"; fi
-  if [ "\${#problems[@]}" -gt 0 ]; then success=0; code=1; else date +%s >"$directory/last-verified"; fi
+  if [ "\${#problems[@]}" -gt 0 ]; then success=0; code=1; else remember_now "$directory/last-verified"; fi
   {
-    printf '{"snapshot":"%s","run":"%s","started":%s,"seconds":%s,"restoreSeconds":%s,"objects":%s,"tables":%s,"redisKeys":%s,"binaryLogs":%s,"problems":' \\
-      "\${snapshot:-}" "\${run:-}" "$started" "$(($(date +%s) - started))" "\${restore_seconds:-0}" "\${objects:-0}" "\${tables:-0}" "\${redis_keys:-0}" "\${#logs[@]}"
+    printf '{"snapshot":"%s","run":"%s","started":%s,"seconds":%s,"restoreSeconds":%s,"recoverySeconds":%s,"objects":%s,"tables":%s,"redisKeys":%s,"binaryLogs":%s,"problems":' \\
+      "\${snapshot:-}" "\${run:-}" "$started" "$(($(date +%s) - started))" "\${restore_seconds:-0}" "\${recovery_seconds:-0}" "\${objects:-0}" "\${tables:-0}" "\${redis_keys:-0}" "\${#logs[@]}"
     printf '%s\\n' "\${problems[@]}" | jq --raw-input . | jq --slurp --compact-output 'map(select(. != ""))' | tr -d '\\n'
     printf '}\\n'
   } >"$directory/reports/restore-test-$(date --utc +%Y%m%dT%H%M%SZ).json" || :
@@ -60,8 +64,16 @@ finish() {
     echo "# HELP im_restore_test_restore_seconds How long it took to have all data back, in the bounds of the test."
     echo "# TYPE im_restore_test_restore_seconds gauge"
     echo "im_restore_test_restore_seconds \${restore_seconds:-0}"
+    if [ -n "\${recovery_seconds:-}" ]; then
+      echo "# HELP im_recovery_expected_seconds What an empty server would take to serve again, computed from what the test measured."
+      echo "# TYPE im_recovery_expected_seconds gauge"
+      echo "im_recovery_expected_seconds $recovery_seconds"
+    fi
   } | write_metrics restore-test.prom || :
   if [ "$success" = 1 ]; then say "✅ Restore test: snapshot $snapshot is whole: $tables tables, \${redis_keys:-0} Redis keys, \${objects:-0} objects, \${#logs[@]} binary logs without a gap; all data back in $restore_seconds s"; fi
+  if [ -n "\${recovery_seconds:-}" ]; then
+    say "A lost server would take about $(((recovery_seconds + 59) / 60)) min: $new_server_seconds s for the new server, the rest for the data at the bounds of this test; promised are $((promised_seconds / 60)) min"
+  fi
   exit "$code"
 }
 trap finish EXIT
@@ -70,6 +82,7 @@ trap 'exit 143' TERM INT
 rm -rf -- "$place"
 docker rm --force --volumes "$redis_copy" "$minio_copy" >/dev/null 2>&1 || :
 mkdir -m 0700 -- "$place"
+flush_as_it_comes "$place" "$directory/copy-mysql"
 
 if ! newest=$(restic_on "$local_repository" snapshots --json --host "$backup_host" --tag im-suite,complete 2>"$errors"); then
   complain "the repository does not open: $(reason "$(cat "$errors")")"
@@ -86,7 +99,7 @@ if ! restic_on "$local_repository" check --read-data-subset="$(date +%u)/7" >"$e
 fi
 
 restore_began=$SECONDS
-if ! restic_on "$local_repository" restore "$snapshot" --target "$place" >"$errors" 2>&1; then
+if ! restic_on "$local_repository" restore "$snapshot" --target "$place" --limit-download $((steady_mebibytes * 1024)) >"$errors" 2>&1; then
   complain "snapshot $snapshot could not be restored: $(reason "$(cat "$errors")")"
   finished=yes
   exit 1
@@ -162,12 +175,19 @@ if [ -n "$minio_container" ]; then
   if ! docker run --detach --name "$minio_copy" --network none --user 0:0 "\${bounds[@]}" --volume "$place/minio-data:/data" "$(image_of "$minio_container")" \\
     server /data >/dev/null 2>"$errors" || ! wait_for_minio "$minio_copy" 2>"$errors" </dev/null; then
     complain "the throw-away MinIO did not start: $(reason "$(cat "$errors")")"
-  elif ! put=$(put_objects "$files/minio" "$place/minio-plan" "$minio_copy" "$place/minio.json" "$place/sample" 2>"$errors"); then
+  elif put_began=$(date +%s%3N); ! put=$(put_objects "$files/minio" "$place/minio-plan" "$minio_copy" "$place/minio.json" "$place/sample" 2>"$errors"); then
     complain "objects could not be put into a throw-away MinIO: $(reason "$(cat "$errors")")"
   else
     while IFS= read -r key; do complain "the object $key came back different"; done < <(tail -n +2 <<<"$put" | head -n 5)
   fi
+  put_milliseconds=$(($(date +%s%3N) - \${put_began:-0}))
   docker rm --force --volumes "$minio_copy" >/dev/null 2>&1 || :
+fi
+
+# All objects take as many times longer than the sample as they are more. Only of a test that brought everything back.
+if [ "\${#problems[@]}" -eq 0 ]; then
+  recovery_seconds=$((new_server_seconds + restore_seconds))
+  if [ "\${objects:-0}" -gt 0 ]; then recovery_seconds=$((recovery_seconds + put_milliseconds * objects / $(wc -l <"$place/sample") / 1000)); fi
 fi
 finished=yes
 `;

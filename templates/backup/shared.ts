@@ -90,6 +90,9 @@ restic_on() {
 }
 lock_wait=2100
 
+# What a dump or a restore test may write a second, beside a live suite.
+steady_mebibytes=24
+
 # save_in REPOSITORY ARGUMENT...: restic backup. To open a repository costs a quarter of a second of processor time, so nothing is asked
 # beforehand: one that is not there is made, and the lock of a run that died is taken away (never that of a living one), when it says so.
 save_in() {
@@ -131,6 +134,35 @@ connections() {
     awk -F '\\t' 'NR == 1 { me = $1; next } $1 != me { print $2 "\\t" $5 "\\t" $6 }'
 }
 redis_live() { redis_in_container "$redis_container" "$redis_auth" "$1"; }
+
+# remember_now FILE: this moment, renamed into place: a kill must not leave an empty file, from which a broken metric would be made.
+remember_now() { date +%s >"$1.partial" && mv -f -- "$1.partial" "$1"; }
+
+# flush_as_it_comes FOLDER...: what is written there goes to the disk second by second, until stop_flushing. A restore writes hundreds
+# of megabytes; left to the kernel they stand in the disk's queue all at once, and every commit of the live MySQL behind them.
+flushing=""
+flush_as_it_comes() {
+  local mark
+  mark=$(mktemp -d)
+  touch -- "$mark/last"
+  {
+    # A million files take a while to look through: that is done a tenth of the time at most.
+    while sleep $(((SECONDS - \${began:-SECONDS}) * 9 + 1)); do
+      began=$SECONDS
+      touch -- "$mark/now"
+      find "$@" -type f -newer "$mark/last" -print0 2>/dev/null | xargs -0 -r -n 100 sync --data 2>/dev/null || :
+      mv -f -- "$mark/now" "$mark/last"
+    done
+  } 8>&- 9>&- </dev/null >/dev/null 2>&1 &
+  flushing=$!
+  flushing_mark=$mark
+}
+stop_flushing() {
+  if [ -z "$flushing" ]; then return; fi
+  kill "$flushing" 2>/dev/null || :
+  rm -rf -- "$flushing_mark"
+  flushing=""
+}
 
 # A metrics file is renamed into place: the collector must never read half of one.
 write_metrics() {

@@ -14,12 +14,19 @@ export interface Measured {
   readonly latency: Latency;
 }
 
+/** Both backups of one day. */
+export interface Day extends Readonly<Record<"ours" | "usual", Measured>> {
+  /** Of the writer alone, just before them. */
+  readonly quiet: Latency;
+}
+
 export interface Round {
   readonly order: readonly ("ours" | "usual")[];
-  /** Of the writer alone, just before the backups of that day. */
-  readonly quiet: Readonly<Record<"first" | "second", Latency>>;
-  readonly first: Readonly<Record<"ours" | "usual", Measured>>;
-  readonly second: Readonly<Record<"ours" | "usual", Measured>>;
+  /** On empty disks; undefined when this run goes on with the days of the one before. */
+  readonly first: Day | undefined;
+  readonly second: Day;
+  /** The nightly restore test after the second day, and the writer alone just before it. With consecutive days only after the last one. */
+  readonly restoreTest: { readonly seconds: number; readonly quiet: Latency; readonly latency: Latency } | undefined;
 }
 
 const usualFolder = "/var/lib/im-bench-usual";
@@ -39,36 +46,59 @@ tar czf ${usualFolder}/configuration-$stamp.tar.gz -C / etc/im-suite
 for kind in mysql objects configuration; do ls -t ${usualFolder}/$kind-* | tail -n +8 | xargs -r rm --; done`,
 );
 
-/** One round: both back up the first day on empty disks, then a day of chat, then both again, under 50 writes a second. */
+/**
+ * One round: both back up the first day on empty disks, then a day of chat, then both again, then our restore test, under 50 writes a
+ * second. Of a size with consecutive days only the first round has a first day, and only the last one a restore test.
+ */
 export async function round(
   suite: BenchSuite,
   size: DataSize,
   number: number,
+  isLast: boolean,
   detail: (text: string) => void,
 ): Promise<Round> {
   const order = number % 2 === 1 ? (["ours", "usual"] as const) : (["usual", "ours"] as const);
-  await suite.run(`systemctl stop im-backup.timer im-restore-test.timer
-rm -rf ${usualFolder} ${backupFolder}/{repository,cache,staging,fingerprints,reports,binary-logs}`);
-  const days: Partial<Record<"first" | "second", Record<"ours" | "usual", Measured>>> = {};
-  const quiet: Partial<Record<"first" | "second", Latency>> = {};
-  for (const day of ["first", "second"] as const) {
-    if (day === "second") {
-      detail("a day of chat");
-      await suite.growByADay(size);
-    }
-    // What was just written is flushed in the background for a while: that is not the backup's doing.
-    await suite.run("sync");
-    await sleep(3000);
-    detail(`${day} day, the writer alone`);
-    quiet[day] = await underWriter(suite, () => sleep(12_000)).then(({ latency }) => latency);
-    const measured: Partial<Record<"ours" | "usual", Measured>> = {};
-    for (const which of order) {
-      detail(`${day} day, ${which}`);
-      measured[which] = which === "ours" ? await ours(suite) : await usual(suite);
-    }
-    days[day] = measured as Record<"ours" | "usual", Measured>;
+  let first: Day | undefined;
+  await suite.run("systemctl stop im-backup.timer im-restore-test.timer");
+  if (number === 1 || !size.consecutiveDays) {
+    await suite.run(
+      `rm -rf ${usualFolder} ${backupFolder}/{repository,cache,staging,fingerprints,reports,binary-logs}`,
+    );
+    first = await day(suite, order, (text) => detail(`first day, ${text}`));
   }
-  return { order, quiet: quiet as Round["quiet"], ...(days as Pick<Round, "first" | "second">) };
+  detail("a day of chat");
+  await suite.growByADay(size);
+  const second = await day(suite, order, (text) => detail(`second day, ${text}`));
+  if (!isLast && size.consecutiveDays) return { order, first, second, restoreTest: undefined };
+  detail("restore test");
+  const quiet = await writerAlone(suite);
+  const { result, latency } = await underWriter(suite, () =>
+    suite.run("began=$(date +%s.%N); systemctl start im-restore-test.service; echo $began $(date +%s.%N)"),
+  );
+  const [began = 0, ended = 0] = result.split(" ").map(Number);
+  return { order, first, second, restoreTest: { seconds: ended - began, quiet, latency } };
+}
+
+async function day(
+  suite: BenchSuite,
+  order: readonly ("ours" | "usual")[],
+  detail: (text: string) => void,
+): Promise<Day> {
+  detail("the writer alone");
+  const quiet = await writerAlone(suite);
+  const measured: Partial<Record<"ours" | "usual", Measured>> = {};
+  for (const which of order) {
+    detail(which);
+    measured[which] = which === "ours" ? await ours(suite) : await usual(suite);
+  }
+  return { ...(measured as Record<"ours" | "usual", Measured>), quiet };
+}
+
+async function writerAlone(suite: BenchSuite): Promise<Latency> {
+  // What was just written is flushed in the background for a while: that is not the backup's doing.
+  await suite.run("sync");
+  await sleep(3000);
+  return (await underWriter(suite, () => sleep(12_000))).latency;
 }
 
 async function underWriter<T>(suite: BenchSuite, work: () => Promise<T>): Promise<{ result: T; latency: Latency }> {

@@ -12,18 +12,19 @@ import { cacheDirectory } from "../../lib/paths.ts";
 import { step } from "../../lib/progress.ts";
 import { clearServer, configureCreateStack, forgetCreateState } from "../support/create-stack.ts";
 import { giveCredentials, type OffSite, startOffSite, stopOffSite } from "../support/off-site.ts";
-import { BenchSuite, type DataSize, sizes } from "./backup-data.ts";
-import { type Measured, type Round, removeUsual, round } from "./backup-rounds.ts";
+import { BenchSuite, type DataSize, type Latency, sizes } from "./backup-data.ts";
+import { type Day, type Measured, type Round, removeUsual, round } from "./backup-rounds.ts";
 
 const help = `npm run bench:backup -- --size lab|2g [--runs 5] [--server c] [--json FILE]
 
 Our backup beside the usual script (mysqldump --single-transaction | gzip, tar czf of objects and configuration, seven days kept),
 in turn on the same server, each with half a core, under 50 writes a second. The first day is on empty disks; before the second the data
-grows as a chat does: 2 % more rows and objects, and 1 % of the rows updated, all among the newest tenth. Then the server is lost
-and everything is recovered from an sftp repository.
+grows as a chat does: 2 % more rows and objects, and 1 % of the rows updated, all among the newest tenth. Then our nightly restore test,
+under the same writes. Of the small size every run begins on empty disks; of 2g the first day and the restore
+test are run once, and each run is one more day. At the end the server is lost and everything is recovered from an sftp repository.
 
 Makes a suite of its own on a server of the lab and removes all that is there; never on a, where the lab's suite lives.
-Takes about 15 minutes for five runs of the lab's size, about two hours for 2g.
+Takes about 25 minutes for five runs of the lab's size, about an hour for 2g. The figures are written after every run.
 
   --size NAME     lab: 100,000 messages and 240 objects; 2g: 4,000,000 and 2,000, 2 GB together
   --runs N        paired runs, 1 to 20 (default 5); who is first changes from one to the next
@@ -70,6 +71,16 @@ await runMain(async () => {
     await up();
   });
   const suite = new BenchSuite(serverConnection(alias));
+  const machine = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`;
+  const file =
+    values.json === undefined ? cacheDirectory("bench", `backup-${values.size}.json`) : fromWhereTyped(values.json);
+  mkdirSync(dirname(file), { recursive: true });
+  const save = () => {
+    const summary = summarize(rounds);
+    const figures = { machine, size: values.size, data: size, summary, recovery, rounds };
+    writeFileSync(file, `${JSON.stringify(figures, null, 2)}\n`);
+    return summary;
+  };
   const rounds: Round[] = [];
   let recovery: Recovery | undefined;
   try {
@@ -79,9 +90,10 @@ await runMain(async () => {
     for (let number = 1; number <= runs; number++) {
       rounds.push(
         await step(`run ${number} of ${runs}`, (progress) =>
-          round(suite, size, number, (text) => progress.detail(text)),
+          round(suite, size, number, number === runs, (text) => progress.detail(text)),
         ),
       );
+      save();
     }
     await removeUsual(suite);
     if (!values["no-recovery"]) recovery = await recover(suite, alias, writeConfiguration);
@@ -91,16 +103,7 @@ await runMain(async () => {
     await clearServer(alias);
     forgetCreateState({ stack });
   }
-  const machine = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`;
-  const summary = summarize(rounds);
-  print(values.size, size, machine, rounds.length, summary, recovery);
-  const file =
-    values.json === undefined ? cacheDirectory("bench", `backup-${values.size}.json`) : fromWhereTyped(values.json);
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(
-    file,
-    `${JSON.stringify({ machine, size: values.size, data: size, summary, recovery, rounds }, null, 2)}\n`,
-  );
+  print(values.size, size, machine, save(), recovery);
   process.stdout.write(`${file}\n`);
   return 0;
 });
@@ -172,56 +175,69 @@ function spread(values: readonly number[]): Spread {
   return { min: sorted[0] ?? 0, median, max: sorted.at(-1) ?? 0 };
 }
 
+/** Latency of live writes as a multiple of the writer's alone, pair by pair. */
+function slowerBy(pairs: readonly { readonly quiet: Latency; readonly latency: Latency }[]) {
+  const of = (percentile: "p50" | "p99") =>
+    spread(pairs.map(({ quiet, latency }) => latency[percentile] / quiet[percentile]));
+  return { p50: of("p50"), p99: of("p99"), maxMs: spread(pairs.map(({ latency }) => latency.max)) };
+}
+
 /** Figures of each side, and the ratios pair by pair: a machine whose speed drifts moves both of a pair. */
 function summarize(rounds: readonly Round[]) {
-  const day = (name: "first" | "second") => {
+  const figures = (days: readonly Day[]) => {
     const of = (figure: (one: Measured) => number) => ({
-      ours: spread(rounds.map((one) => figure(one[name].ours))),
-      usual: spread(rounds.map((one) => figure(one[name].usual))),
-      ratio: spread(rounds.map((one) => figure(one[name].ours) / figure(one[name].usual))),
+      ours: spread(days.map((one) => figure(one.ours))),
+      usual: spread(days.map((one) => figure(one.usual))),
+      ratio: spread(days.map((one) => figure(one.ours) / figure(one.usual))),
     });
-    const latency = (percentile: "p50" | "p99") => ({
-      quietMs: spread(rounds.map((one) => one.quiet[name][percentile])),
-      ours: spread(rounds.map((one) => one[name].ours.latency[percentile] / one.quiet[name][percentile])),
-      usual: spread(rounds.map((one) => one[name].usual.latency[percentile] / one.quiet[name][percentile])),
-    });
+    const slower = (which: "ours" | "usual") =>
+      slowerBy(days.map((one) => ({ quiet: one.quiet, latency: one[which].latency })));
     return {
+      runs: days.length,
       storedSeconds: of((one) => one.storedSeconds),
-      provenSeconds: spread(rounds.map((one) => one[name].ours.provenSeconds ?? 0)),
+      provenSeconds: spread(days.map((one) => one.ours.provenSeconds ?? 0)),
       addedBytes: of((one) => one.addedBytes),
-      p50: latency("p50"),
-      p99: latency("p99"),
+      quietMs: { p50: spread(days.map((one) => one.quiet.p50)), p99: spread(days.map((one) => one.quiet.p99)) },
+      latency: { ours: slower("ours"), usual: slower("usual") },
     };
   };
-  return { first: day("first"), second: day("second") };
+  const restoreTests = rounds.flatMap((one) => one.restoreTest ?? []);
+  return {
+    first: figures(rounds.flatMap((one) => one.first ?? [])),
+    second: figures(rounds.map((one) => one.second)),
+    restoreTest: {
+      runs: restoreTests.length,
+      seconds: spread(restoreTests.map((one) => one.seconds)),
+      latency: slowerBy(restoreTests),
+    },
+  };
 }
 
 function print(
   name: string,
   size: DataSize,
   machine: string,
-  runs: number,
   summary: ReturnType<typeof summarize>,
   recovery: Recovery | undefined,
 ): void {
-  const lines = [
-    `${name}: ${size.rows} messages, ${size.objects} objects; ${machine}; median of ${runs} paired runs, (min–max)`,
-    "",
-  ];
+  const lines = [`${name}: ${size.rows} messages, ${size.objects} objects; ${machine}; medians, (min–max)`, ""];
   const show = ({ min, median, max }: Spread, unit = "", scale = 1, digits = 1) => {
     const [low, middle, high] = [min, median, max].map((one) => (one / scale).toFixed(digits));
     return `${middle}${unit} (${low}–${high})`.padEnd(26);
   };
   const row = (title: string, ...cells: readonly string[]) => `${title.padEnd(30)}${cells.join("")}`;
-  const slower = (one: { quietMs: Spread; ours: Spread; usual: Spread }) => [
-    show(one.ours, "x", 1, 2),
-    show(one.usual, "x", 1, 2),
-    `quiet ${one.quietMs.median.toFixed(1)} ms`,
-  ];
   for (const day of ["first", "second"] as const) {
-    const { storedSeconds, provenSeconds, addedBytes, p50, p99 } = summary[day];
+    const { runs, storedSeconds, provenSeconds, addedBytes, quietMs, latency } = summary[day];
+    const { ours, usual } = latency;
+    const slower = (percentile: "p50" | "p99") =>
+      row(
+        `write latency ${percentile}, of quiet`,
+        show(ours[percentile], "x", 1, 2),
+        show(usual[percentile], "x", 1, 2),
+        `quiet ${quietMs[percentile].median.toFixed(1)} ms`,
+      );
     lines.push(
-      row(`${day} day`, "ours".padEnd(26), "usual".padEnd(26), "ours/usual"),
+      row(`${day} day, ${runs} pairs`, "ours".padEnd(26), "usual".padEnd(26), "ours/usual"),
       row(
         "until stored",
         show(storedSeconds.ours, " s"),
@@ -235,11 +251,19 @@ function print(
         show(addedBytes.usual, " MiB", 2 ** 20),
         show(addedBytes.ratio, "", 1, 2),
       ),
-      row("write latency p50, of quiet", ...slower(p50)),
-      row("write latency p99, of quiet", ...slower(p99)),
+      slower("p50"),
+      slower("p99"),
+      row("slowest write", show(ours.maxMs, " ms", 1, 0), show(usual.maxMs, " ms", 1, 0)),
       "",
     );
   }
+  const { runs, seconds, latency } = summary.restoreTest;
+  lines.push(
+    row(`restore test, ${runs} runs`, show(seconds, " s")),
+    row("write latency p50, p99", show(latency.p50, "x", 1, 2), show(latency.p99, "x", 1, 2)),
+    row("slowest write", show(latency.maxMs, " ms", 1, 0)),
+    "",
+  );
   if (recovery !== undefined) {
     const { installSeconds, mysqlSeconds, redisSeconds, minioSeconds, totalSeconds } = recovery;
     lines.push(

@@ -95,7 +95,7 @@ systemctl start im-binary-log-backup.timer`,
   });
 
   it("a pack that rots is found by the test", async () => {
-    const pack = await printed("a", `ls -S ${backupFolder}/repository/data/*/* | head -n 1`);
+    const pack = await printed("a", `ls -S ${backupFolder}/repository/data/*/* | sed -n 1p`);
     await onServer(
       "a",
       `cp -p ${pack} /root/kept-pack; chmod 0600 ${pack}; printf XXXX | dd of=${pack} bs=1 seek=500 conv=notrunc`,

@@ -17,14 +17,16 @@ beforeAll(async () => {
   rmSync(logFile, { force: true });
   await pulumiOk(["up", "--yes", "--skip-preview", "-s", adoptStack]);
   root = await connectAsRoot(undefined, suiteNames.database);
-  await root.query("DROP TABLE IF EXISTS kept");
-  await root.query("CREATE TABLE kept (id INT PRIMARY KEY, word VARCHAR(20))");
-  await root.query("INSERT INTO kept VALUES (1, '一'), (2, 'it''s')");
+  for (const table of ["kept", "kept_too"]) {
+    await root.query(`DROP TABLE IF EXISTS ${table}`);
+    await root.query(`CREATE TABLE ${table} (id INT PRIMARY KEY, word VARCHAR(20))`);
+    await root.query(`INSERT INTO ${table} VALUES (1, '一'), (2, 'it''s')`);
+  }
 });
 
 afterAll(async () => {
   await stopTraffic();
-  await root.query("DROP TABLE IF EXISTS kept");
+  await root.query("DROP TABLE IF EXISTS kept, kept_too");
   await root.end();
 });
 
@@ -66,11 +68,35 @@ describe("a backup under traffic", () => {
   });
 });
 
+describe("a run that was missed", () => {
+  it("is made as soon as the timer is there again, as after a boot", async () => {
+    const newest = "ls -t /var/lib/im-suite/backup/reports/2*.json | sed -n 1p";
+    const before = await printed("a", newest);
+    // When the timer last elapsed is the time of this file: systemd reads it when it starts the timer, at boot too.
+    await onServer(
+      "a",
+      "systemctl stop im-backup.timer; touch -d '2 days ago' /var/lib/systemd/timers/stamp-im-backup.timer; systemctl start im-backup.timer",
+    );
+    await eventually(300, async () => {
+      expect(await printed("a", newest)).not.toBe(before);
+      expect(await printed("a", "systemctl is-active im-backup.service || true")).toBe("inactive");
+    });
+    const { proven, problems } = await report();
+    expect({ proven, problems }).toEqual({ proven: true, problems: [] });
+  });
+});
+
 describe("im-restore in place", () => {
   const messages = async () =>
     Number(
       ((await root.query("SELECT COUNT(*) AS rows_of_it FROM messages"))[0] as { rows_of_it: number }[])[0]?.rows_of_it,
     );
+
+  const both = [
+    { id: 1, word: "一" },
+    { id: 2, word: "it's" },
+  ];
+  const kept = async (table: string) => (await root.query(`SELECT id, word FROM ${table} ORDER BY id`))[0];
 
   it("a table that was dropped by mistake comes back alone, with every row of the backup", async () => {
     await root.query("DROP TABLE kept");
@@ -78,11 +104,17 @@ describe("im-restore in place", () => {
       `restore --in-place --part mysql --table ${suiteNames.database}.kept --yes`,
     );
     expect(exitCode, stdout + stderr).toBe(0);
-    const [rows] = await root.query("SELECT id, word FROM kept ORDER BY id");
-    expect(rows).toEqual([
-      { id: 1, word: "一" },
-      { id: 2, word: "it's" },
-    ]);
+    expect(await kept("kept")).toEqual(both);
+  });
+
+  it("two tables at once", async () => {
+    await root.query("DELETE FROM kept");
+    await root.query("DROP TABLE kept_too");
+    const tables = ["kept", "kept_too"].map((table) => `--table ${suiteNames.database}.${table}`).join(" ");
+    const { exitCode, stdout, stderr } = await restore(`restore --in-place --part mysql ${tables} --yes`);
+    expect(exitCode, stdout + stderr).toBe(0);
+    expect(await kept("kept")).toEqual(both);
+    expect(await kept("kept_too")).toEqual(both);
   });
 
   it("all of MySQL: refuses while the application is connected, and does it when it is not", async () => {

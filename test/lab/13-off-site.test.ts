@@ -37,7 +37,7 @@ async function backUp(): Promise<{ exitCode: number; report: Report }> {
   const { exitCode } = await onServer("a", "systemctl start im-backup.service", options);
   return {
     exitCode,
-    report: JSON.parse(await printed("a", `ls -t ${directory}/reports/2*.json | head -n 1 | xargs cat`)),
+    report: JSON.parse(await printed("a", `ls -t ${directory}/reports/2*.json | sed -n 1p | xargs cat`)),
   };
 }
 
@@ -97,6 +97,8 @@ describe("two off-site places", () => {
     for (const name of ["second", "store"]) {
       const listed = await printed("a", `${restore} list --repository ${name}`);
       expect(listed).toContain(report.repositories[name]?.snapshot);
+      // A backup saves the binary logs since its dump with it: from there on any moment.
+      expect(await printed("a", `${restore} moments --repository ${name}`)).toMatch(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/);
     }
     // Who takes the server over can add to the store, and remove nothing from it.
     const forget = `while IFS= read -r line; do export "\${line?}"; done </etc/im-suite/backup/repositories/store/environment
@@ -139,7 +141,7 @@ RESTIC_PASSWORD_FILE=/var/lib/im-suite/secrets/backup-key timeout 20 restic forg
 describe("the server is lost", () => {
   it("an empty one gets rows, keys and objects back from an off-site repository, with nothing but the key", async () => {
     const { report } = await backUp();
-    const fingerprint = (alias: "a" | "c") => printed(alias, `cat "$(ls -t ${directory}/fingerprints/* | head -n 1)"`);
+    const fingerprint = (alias: "a" | "c") => printed(alias, `cat "$(ls -t ${directory}/fingerprints/* | sed -n 1p)"`);
     const saved = await fingerprint("a");
     const savedObjects = await objects("a", "im-minio-prod");
     const keys = await printed("a", "cat /var/lib/im-suite/secrets/backup-key");

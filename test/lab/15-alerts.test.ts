@@ -25,6 +25,8 @@ afterAll(async () => {
   await forgetReceivers(adoptStack);
   await pulumiOk(up);
   await receivers?.close();
+  // The last secret is gone. The container still mounts the folder, and could not be made anew without it.
+  expect(await printed("a", "stat --format %F /etc/im-suite/alertmanager-secrets")).toBe("directory");
 });
 
 const prometheus = async (path: string) =>

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { labPulumi } from "../../engine/lab-pulumi.ts";
 import { adoptStack } from "../../lab/ensure-lab.ts";
 import { onServer } from "../../lab/servers.ts";
+import { backupsOf } from "../support/backup.ts";
 import { dashboardAnswers, prometheusOn } from "../support/dashboard-answers.ts";
 import { eventually, printed, pulumiOk } from "../support/lab.ts";
 
@@ -62,6 +63,12 @@ describe("MinIO's own metrics", () => {
 });
 
 describe("dashboards", () => {
+  // A destroy in another file takes the metrics of the last restore test away.
+  beforeAll(async () => {
+    const { start, log } = backupsOf("a");
+    for (const unit of ["im-backup.service", "im-restore-test.service"]) expect(await start(unit), await log()).toBe(0);
+  });
+
   it("show something in every panel, from metrics that this Prometheus has", async () => {
     let excused: string[] = [];
     // Rates need two samples, and MinIO's and the containers' come late.

@@ -26,7 +26,7 @@ export function backupsOf(alias: LabAlias) {
     restore: (args: string): Promise<RunResult> => run(`/var/lib/im-suite/bin/im-restore ${args}`),
     /** The newest report of a backup. */
     report: async (): Promise<BackupReport> =>
-      JSON.parse(await printed(alias, `ls -t ${backupFolder}/reports/2*.json | head -n 1 | xargs cat`)),
+      JSON.parse(await printed(alias, `ls -t ${backupFolder}/reports/2*.json | sed -n 1p | xargs cat`)),
     /** One metric, as node_exporter serves it. */
     metric: (name: string) => printed(alias, `curl -fsS http://127.0.0.1:9100/metrics | grep '^${name} '`),
     /** The end of the log. */

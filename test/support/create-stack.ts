@@ -1,10 +1,8 @@
-import { rmSync } from "node:fs";
-import { labConfigurationFile } from "../../engine/lab-pulumi.ts";
+import { forgetLabStack } from "../../engine/lab-pulumi.ts";
 import type { LabAlias } from "../../lab/addresses.ts";
 import { readImages } from "../../lab/images.ts";
 import { onServer } from "../../lab/servers.ts";
 import { unavailableImages, writeLabConfiguration } from "../../lab/stack-configuration.ts";
-import { cacheDirectory } from "../../lib/paths.ts";
 
 /** A stack of a test's own, that creates a suite on one of the lab's empty servers. */
 export interface CreateStack {
@@ -44,11 +42,5 @@ rm -rf /etc/im-suite /var/lib/im-suite /etc/systemd/system/im-*.{service,timer} 
 
 /** Loses the stack's state and configuration, as a dead laptop does. */
 export function forgetCreateState({ stack }: Pick<CreateStack, "stack">): void {
-  const state = cacheDirectory("lab", "state", ".pulumi", "stacks", "im-suite-ha");
-  rmSync(`${state}/${stack}.json`, { force: true });
-  rmSync(`${state}/${stack}.json.bak`, { force: true });
-  // A killed Pulumi's lock.
-  const locks = cacheDirectory("lab", "state", ".pulumi", "locks", "organization", "im-suite-ha", stack);
-  rmSync(locks, { recursive: true, force: true });
-  rmSync(labConfigurationFile(stack), { force: true });
+  forgetLabStack(stack);
 }

@@ -128,6 +128,7 @@ test("what the suite does not have has no alert: it would be silent for ever, or
     "GrowthNotMeasured",
     "MinIODown",
     "MinIODriveOffline",
+    "RecoveryTooSlow",
     "RedisDown",
     "RedisEvicting",
     "RedisMemoryHigh",

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -52,6 +53,15 @@ function bootstrap(path = `${inside("bin")}:/usr/bin:/bin`) {
 
 const npmCalls = () =>
   existsSync(inside("npm.log")) ? readFileSync(inside("npm.log"), "utf8").trim().split("\n").length : 0;
+
+test("a node_modules that is a link to another checkout's is left alone", () => {
+  mkdirSync(inside("elsewhere"));
+  symlinkSync(inside("elsewhere"), inside("project", "node_modules"));
+  const refused = bootstrap();
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain("is a link");
+  expect(npmCalls()).toBe(0);
+});
 
 test("installs once, then says nothing", () => {
   const first = bootstrap();
