@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { absolutePath, hostKey, port, withoutLineBreak } from "./schema-values.ts";
 
+/** The roadmap's promise for a recovery from backups. */
+export const promisedRecoveryMinutes = 30;
+
 const timeOfDay = z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/, "expected a time such as 02:00");
 
 /** How many snapshots stay: the newest of each of so many days, weeks and months. */

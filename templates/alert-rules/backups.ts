@@ -1,10 +1,8 @@
+import { promisedRecoveryMinutes } from "../../config/backup-schema.ts";
 import type { AlertRule, AlertRuleGroup } from "./rule.ts";
 
 /** A day and two hours: a backup that runs every night is never so old, unless one was missed. */
 const oldestHours = 26;
-
-/** The roadmap's promise for a recovery from backups. */
-const promisedMinutes = 30;
 
 /**
  * Backups, by what their programs write for node_exporter. Before the first run there is nothing to read: then an alert waits as
@@ -85,12 +83,12 @@ export function backupRules(options: { readonly server: string; readonly binaryL
     },
     {
       name: "RecoveryTooSlow",
-      expr: `im_recovery_expected_seconds / 60 > ${promisedMinutes}`,
+      expr: `im_recovery_expected_seconds / 60 > ${promisedRecoveryMinutes}`,
       for: "5m",
       severity: "warning",
       service: "backup",
       summary: "恢复时间超过承诺",
-      description: `按恢复演练的实测，服务器 {{ $labels.server }} 丢失后需要超过 ${promisedMinutes} 分钟才能恢复，当前值: {{ $value | printf "%.0f" }} 分钟`,
+      description: `按恢复演练的实测，服务器 {{ $labels.server }} 丢失后需要超过 ${promisedRecoveryMinutes} 分钟才能恢复，当前值: {{ $value | printf "%.0f" }} 分钟`,
     },
     {
       name: "BinaryLogBackupTooOld",

@@ -1,3 +1,4 @@
+import { promisedRecoveryMinutes } from "../../config/backup-schema.ts";
 import { quote } from "../../lib/shell.ts";
 import { minioClientRun, putObjects } from "./objects.ts";
 import type { BackupPlan } from "./plan.ts";
@@ -19,7 +20,7 @@ logs=()
 complain() { problems+=("$1"); say "❌ $1"; }
 # An empty server needs Docker, images and containers before any data.
 new_server_seconds=300
-promised_seconds=1800
+promised_minutes=${promisedRecoveryMinutes}
 redis_copy=im-backup-copy-redis
 minio_copy=im-backup-copy-minio
 
@@ -72,7 +73,7 @@ finish() {
   } | write_metrics restore-test.prom || :
   if [ "$success" = 1 ]; then say "✅ Restore test: snapshot $snapshot is whole: $tables tables, \${redis_keys:-0} Redis keys, \${objects:-0} objects, \${#logs[@]} binary logs without a gap; all data back in $restore_seconds s"; fi
   if [ -n "\${recovery_seconds:-}" ]; then
-    say "A lost server would take about $(((recovery_seconds + 59) / 60)) min: $new_server_seconds s for the new server, the rest for the data at the bounds of this test; promised are $((promised_seconds / 60)) min"
+    say "A lost server would take about $(((recovery_seconds + 59) / 60)) min: $new_server_seconds s for the new server, the rest for the data at the bounds of this test; promised are $promised_minutes min"
   fi
   exit "$code"
 }
